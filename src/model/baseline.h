@@ -1,0 +1,62 @@
+/* baseline.h - the memory: the records of every watch as they were when last compared, and what is decided but not yet
+ * told. On disk it is store/; in tests it is a table in memory.
+ *
+ * A round's changes, the event lines they make and the facts about the watches are one transaction: after any crash either
+ * all of them stand or none. The lines wait in the outbox until the ledger has them on disk; at start, lines that it does
+ * not have are appended (recorder.h). That is why nothing is lost or said twice. */
+#pragma once
+
+#include "stream.h"
+#include "watch.h"
+
+enum baseline_view {
+        BASELINE_BEFORE,        /* as it was before the open transaction */
+        BASELINE_NOW,           /* with what the open transaction has put so far */
+};
+
+/* A line or block that waits in the outbox. */
+struct outbox_entry {
+        uint64_t number;        /* order of filing, never reused */
+        uint8_t destination;    /* enum outbox_destination */
+        struct bytes data;      /* borrowed until the next call */
+};
+
+enum outbox_destination { OUTBOX_LEDGER = 1, OUTBOX_TEXT = 2, OUTBOX_ALERT = 3 };
+
+struct baseline {
+        const struct baseline_ops *ops;
+};
+
+struct baseline_ops {
+        /* The records of a watch with keys above 'after' (empty: all), in key order. The stream must be closed before the
+         * transaction ends. A record that cannot be decoded ends the stream with -EBADMSG. */
+        int (*read)(struct baseline *baseline, enum baseline_view view, const char *name, const struct field *fields,
+                    struct bytes after, struct stream **ret);
+        /* Copies the last key of a watch; *ret_size 0 if it has none. -ENOBUFS if it is longer than size. */
+        int (*last_key)(struct baseline *baseline, const char *name, uint8_t *ret, size_t size, size_t *ret_size);
+        /* 1 if the watch was ever collected (even with no record), 0 if not. */
+        int (*known)(struct baseline *baseline, const char *name);
+
+        int (*begin)(struct baseline *baseline);
+        /* A part of the transaction that can be given back alone: one watch failing does not undo the others. */
+        int (*begin_part)(struct baseline *baseline);
+        int (*end_part)(struct baseline *baseline, bool keep);
+        int (*put)(struct baseline *baseline, const char *name, const struct field *fields, const struct record *record);
+        int (*remove)(struct baseline *baseline, const char *name, struct bytes key);
+        /* Removes the first records of a watch until at most 'keep' are left. */
+        int (*prune)(struct baseline *baseline, const char *name, size_t keep);
+        /* Marks the watch as collected and notes its fields, so that a reader can decode without the watch. */
+        int (*set_known)(struct baseline *baseline, const char *name, const struct field *fields);
+        int (*file)(struct baseline *baseline, enum outbox_destination destination, struct bytes data);
+        /* Forgets outbox entries up to and including this number. */
+        int (*settle)(struct baseline *baseline, uint64_t number);
+        int (*set_fact)(struct baseline *baseline, const char *name, struct bytes value);
+        int (*commit)(struct baseline *baseline);
+        void (*abort)(struct baseline *baseline);
+
+        /* Copies a fact. 1 found, 0 not there, -ENOBUFS too long. */
+        int (*get_fact)(struct baseline *baseline, const char *name, void *ret, size_t size, size_t *ret_size);
+        /* Calls back for each outbox entry in order, as committed. */
+        int (*outbox)(struct baseline *baseline, int (*entry)(void *context, const struct outbox_entry *entry),
+                      void *context);
+};

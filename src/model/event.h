@@ -1,0 +1,45 @@
+/* event.h - a finished finding. The engine makes it, codec/ writes it down, the ledger keeps it. */
+#pragma once
+
+#include <time.h>
+
+#include "change.h"
+#include "hint.h"
+#include "settings.h"
+#include "watch.h"
+
+enum { UUID_SIZE = 16 };
+
+/* A further fact of an event: dotted path, and a number or bytes. */
+struct fact {
+        const char *path;
+        enum field_kind kind;
+        struct value value;
+};
+
+enum { EVENT_FACTS_MAX = 16 };
+
+struct event {
+        uint64_t sequence;
+        uint8_t id[UUID_SIZE], round[UUID_SIZE];
+        struct timespec at;             /* CLOCK_REALTIME */
+
+        const char *watch;              /* the watch's name, or NULL for what nephronix says of itself */
+        const struct watch *kind;       /* NULL likewise */
+        const struct action *action;
+        enum severity severity;
+        const char *seen_by;            /* "event", "reconcile"; NULL for what nephronix says of itself */
+        const char *sensor;
+        const struct change *change;    /* NULL: no record is concerned */
+        struct actor actor;
+        const char *message;            /* NULL: codec builds it from the action's sentence */
+        bool quiet;                     /* never alerts, whatever the severity (first round) */
+
+        struct fact facts[EVENT_FACTS_MAX];
+        size_t n_facts;
+};
+
+static inline void event_add(struct event *event, const char *path, enum field_kind kind, struct value value) {
+        if (event->n_facts < EVENT_FACTS_MAX && value.present)
+                event->facts[event->n_facts++] = (struct fact){ .path = path, .kind = kind, .value = value };
+}

@@ -1,0 +1,75 @@
+/* record.h - one thing that is true of the host now: a key and the values of the watch's fields.
+ * A record is borrowed: its bytes belong to whoever hands it over and live until that hand-over returns. */
+#pragma once
+
+#include "bytes.h"
+
+enum field_kind {
+        FIELD_TEXT,             /* bytes from outside, shown escaped */
+        FIELD_NUMBER,           /* a count or size: a JSON number */
+        FIELD_IDENTIFIER,       /* a number that only names something (uid, inode): a JSON string, as ECS has it */
+        FIELD_MODE,             /* permission bits, shown as four octal digits */
+        FIELD_TIME,             /* nanoseconds since the epoch, UTC */
+        FIELD_DIGEST,           /* raw digest bytes, shown as lower-case hexadecimal */
+        FIELD_FLAG,             /* 0 or 1 */
+};
+
+enum field_flags {
+        FIELD_QUIET    = 1 << 0, /* carried and shown, never compared: it moves by itself */
+        FIELD_EVIDENCE = 1 << 1, /* while all evidence stays the same, costly fields are taken over from the record before */
+        FIELD_COSTLY   = 1 << 2, /* left absent by collect(), filled by complete() when the evidence moved */
+        FIELD_KEY_PATH = 1 << 3, /* not stored: the key is this path with every '/' turned into NUL and no leading one */
+        FIELD_LOOKED   = 1 << 4, /* when the costly fields were read (FIELD_TIME); set by the engine, never compared */
+        FIELD_CHANGED  = 1 << 5, /* time of the last change as the kernel tells it (ctime): evidence from a moment too close
+                                  * to the look proves nothing (PLATFORM: ctime moves in ticks) */
+};
+
+/* One row of a watch's field table: names in configuration, JSON, man page and diff come from here, once. */
+struct field {
+        const char *name;       /* lower case, '_' between words; NULL ends the table */
+        const char *ecs;        /* dotted path in the JSON event; NULL: nephronix.<dataset>.<name> */
+        enum field_kind kind;
+        unsigned flags;         /* enum field_flags */
+};
+
+struct value {
+        bool present;           /* absent is an answer: this host does not tell, or there is no such thing */
+        union {
+                uint64_t number;        /* FIELD_NUMBER, _IDENTIFIER, _MODE, _TIME, _FLAG */
+                struct bytes bytes;     /* FIELD_TEXT, FIELD_DIGEST */
+        };
+};
+
+enum { RECORD_FIELDS_MAX = 40 };
+
+struct record {
+        struct bytes key;               /* unique in its watch; records travel in bytes_compare() order of it */
+        struct value values[RECORD_FIELDS_MAX]; /* parallel to the field table */
+};
+
+static inline bool field_is_bytes(const struct field *field) {
+        return field->kind == FIELD_TEXT || field->kind == FIELD_DIGEST;
+}
+
+static inline struct value value_number(uint64_t number) {
+        return (struct value){ .present = true, .number = number };
+}
+
+static inline struct value value_bytes(struct bytes bytes) {
+        return (struct value){ .present = true, .bytes = bytes };
+}
+
+static inline struct value value_string(const char *text) {
+        return text ? value_bytes(bytes_of_string(text)) : (struct value){ .present = false };
+}
+
+/* How many rows the table has before its NULL name. */
+size_t fields_count(const struct field *fields);
+
+/* Index of the field of that name, or -1. */
+int fields_find(const struct field *fields, const char *name);
+
+bool value_equal(const struct field *field, const struct value *a, const struct value *b);
+
+/* True if every compared field (not QUIET, not LOOKED) is the same; keys are not looked at. */
+bool record_equal(const struct field *fields, const struct record *a, const struct record *b);

@@ -1,0 +1,62 @@
+/* settings.h - what the configuration says, as the daemon uses it. Filled by settings/, read by everybody. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum severity {
+        SEVERITY_INFO = 1,      /* the numbers are OCSF's severity_id and our event.severity */
+        SEVERITY_LOW,
+        SEVERITY_MEDIUM,
+        SEVERITY_HIGH,
+        SEVERITY_CRITICAL,
+};
+
+enum priority {
+        PRIORITY_LOW,           /* logged */
+        PRIORITY_HIGH,          /* logged and alerted */
+};
+
+struct strings {
+        char **items;           /* owned */
+        size_t count;
+};
+
+/* One [Watch "name"]. */
+struct watch_settings {
+        char *name;             /* owned */
+        char *kind;             /* owned; which entry of the registry */
+        bool enabled;
+        enum priority priority;
+        struct strings paths;   /* Path=: absolute, no trailing slash, for files */
+        struct strings excludes; /* Exclude=: globs over the whole path or the last component */
+        char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
+        bool all_namespaces;    /* NetworkNamespaces=all: connections of every namespace that a process is in */
+};
+
+/* One [Alert "name"]. */
+struct alert_settings {
+        char *name;             /* owned */
+        char *kind;             /* owned; "wall" or "exec" */
+        bool enabled;
+        enum severity minimum;  /* Severity=: from which severity on */
+        char *hook;             /* Hook=: a file name in lib/, for exec */
+        uint64_t time_limit_ns; /* TimeLimit= */
+};
+
+struct settings {
+        char *configuration_file; /* owned; the main file that was read */
+        char *host_root;        /* "/" or a fixture tree */
+        char *state_directory, *log_file, *run_directory;
+        bool light;             /* Profile=light */
+        uint64_t interval_ns, reconcile_ns;
+
+        uint64_t log_max_size, log_max_use, log_keep_ns, ledger_segment_size;
+        bool quiet_rounds;
+
+        struct watch_settings *watches; /* owned array */
+        size_t n_watches;
+        struct alert_settings *alerts;
+        size_t n_alerts;
+};

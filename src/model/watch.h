@@ -1,0 +1,105 @@
+/* watch.h - one question nephronix keeps asking the host.
+ * A watch only reports what is true now. It never compares, formats, logs or remembers what it reported; the engine
+ * does the first, codec/ the second. What it may keep is a means of looking: a descriptor, scratch memory. */
+#pragma once
+
+#include "change.h"
+#include "record.h"
+#include "settings.h"
+
+struct host;
+struct loss;
+
+enum {
+        WATCH_OK = 0,
+        WATCH_E_UNAVAILABLE = 1, /* this host has no such thing; the reason was given to collector->condition() */
+        WATCH_E_BUSY = 2,        /* the answer was asked for and is on its way: collect again when hinted */
+};
+
+/* Where collect() puts what it finds. Records must come in bytes_compare() order of their keys (set.h sorts). */
+struct collector {
+        /* 0, or negative: stop and return that. The record is used before this returns. */
+        int (*record)(struct collector *collector, const struct record *record);
+        /* The kernel dropped something before we could read it. */
+        void (*loss)(struct collector *collector, const struct loss *loss);
+        /* Something this collection could not see and why, in words ("no /boot on this host"). Stated in status and, when
+         * it comes or goes, as an event; not an error. The text is copied. */
+        void (*condition)(struct collector *collector, const char *text);
+};
+
+struct collect_request {
+        struct bytes after;     /* append-only watches: yield only records with keys above this one; else empty */
+};
+
+/* A cheap fingerprint of the place the records come from. */
+enum { STAMP_MAX = 256 };
+struct stamp {
+        size_t size;
+        uint8_t data[STAMP_MAX];
+};
+
+/* What one kind of change is called, in ECS words and in ours. */
+struct action {
+        const char *action;     /* event.action */
+        const char *category;   /* event.category, one word; a second after ' ' */
+        const char *type;       /* event.type, likewise */
+        enum severity severity; /* at the watch's own priority */
+        bool fixed_severity;    /* Priority= in the configuration does not move it */
+        /* One plain sentence: "{field}" is replaced by the value, "{field?text}" by text (which may hold one more level of
+         * {field}) if the value is present. NULL for a CHANGED action: codec names the fields that moved. */
+        const char *sentence;
+};
+
+/* One column of a workspace/NAME_*.dat line. */
+struct column {
+        const char *before, *after; /* literal text round the value, NULL: none; left out with the value if it is absent */
+        const char *field;      /* NULL: only the literal 'before' */
+        int width;              /* shortest width, blanks behind the value; negative: blanks before it */
+        const char *absent;     /* shown in place of an absent value; NULL: the column is left out */
+        bool b2sum_name;        /* the name as b2sum(1) writes it: a line with '\' or newline in it starts with '\' */
+};
+
+/* A file in workspace/: the classic form of the watch's records. Several watches may share one (kernmodchk): their lines
+ * follow each other in registry order. */
+struct document {
+        const char *name;               /* "bootchk" */
+        const char *header;             /* lines before the first, each ended by '\n'; NULL: none */
+        const struct column *columns;   /* ends with a column whose before and field are NULL */
+        const char *line_if;            /* only records with this field present have a line; NULL: all */
+        bool joined;                    /* one line: the records' values with a blank between them, as users(1) prints */
+};
+
+struct watch {
+        const char *kind;               /* registry, Kind= */
+        const char *noun;               /* what one record is, in a sentence: "package", "file" */
+        const char *sensor;             /* nephronix.sensor: how it is collected: "procfs", "sock_diag" */
+        const char *dataset;            /* event.dataset is "nephronix." + this */
+        const struct field *fields;
+        const char *label;              /* the record in a sentence, as action.sentence: "{path}" */
+        enum priority priority;         /* when the configuration does not say */
+        bool built_in;                  /* there without a section in the configuration, under its kind's name */
+        bool light;                     /* collected in the light profile too */
+        bool append_only;               /* a log, not a state: records do not vanish, only the newest 'retain' are kept */
+        size_t retain;
+
+        struct action appeared, vanished, changed;
+        /* A closer word than the three above, or NULL for them. May be NULL. Pure. */
+        const struct action *(*classify)(const struct change *change);
+
+        /* The classic text log: the titles word for word; "{path}" is the first Path= of the watch. */
+        const char *title_changed, *title_quiet;
+        const struct document *document;        /* NULL: no .dat file */
+        const struct document *statistics;      /* a second document that goes with it (userchk_stats); NULL: none */
+
+        /* The settings and the host are borrowed until close. 0 and *ret_state, or negative errno. */
+        int (*open)(const struct watch_settings *settings, const struct host *host, void **ret_state);
+        /* NULL: always collect. 0 and *ret filled: while the stamp stays the same and is older than a few ticks of the
+         * kernel's clock, collect() would say what it said before. Anything else: collect. */
+        int (*stamp)(void *state, struct stamp *ret);
+        /* WATCH_OK, WATCH_E_..., or negative errno; on anything but WATCH_OK what was handed over is not used. */
+        int (*collect)(void *state, const struct collect_request *request, struct collector *collector);
+        /* Fills the FIELD_COSTLY values of a record this collect() just handed over; bytes stay valid until the next
+         * call. NULL if there are none. 0, or negative errno: the round of this watch fails. */
+        int (*complete)(void *state, struct record *record);
+        void (*close)(void *state);             /* takes NULL */
+};
