@@ -1,0 +1,22 @@
+/* record-codec.h - records and field tables to bytes and back, for the baseline. The decoder trusts nothing. */
+#pragma once
+
+#include "buffer.h"
+#include "record.h"
+
+/* Appends the record's values (not its key; not fields that the key gives). Compact: presence bits, then varints and
+ * length-prefixed bytes. Begins with a format byte. */
+void record_encode(struct buffer *buffer, const struct field *fields, const struct record *record);
+
+/* The record of that key. Bytes point into data, or into scratch (FIELD_KEY_PATH), and live as long as those. 0, or -EBADMSG
+ * for anything record_encode() with these fields could not have written. */
+int record_decode(struct bytes data, struct bytes key, const struct field *fields, struct buffer *scratch,
+                  struct record *ret);
+
+/* A field table, so that a reader decodes without the watch. */
+void fields_encode(struct buffer *buffer, const struct field *fields);
+/* *ret is one allocation, the caller's to free(). 0, -EBADMSG or -ENOMEM. At most RECORD_FIELDS_MAX fields. */
+int fields_decode(struct bytes data, struct field **ret);
+
+/* True if a record written with one table can be read with the other: same names, kinds and flags that matter for storage. */
+bool fields_compatible(const struct field *a, const struct field *b);
