@@ -1,6 +1,7 @@
 /* event-json.h - an event as the line the ledger keeps (DESIGN §5, ECOSYSTEM §3). */
 #pragma once
 
+#include "buffer.h"
 #include "event.h"
 
 struct json;

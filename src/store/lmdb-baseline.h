@@ -3,6 +3,7 @@
 #pragma once
 
 #include "baseline.h"
+#include "buffer.h"
 
 struct lmdb_baseline;
 
