@@ -1,0 +1,6 @@
+/* users.h - who is logged in. */
+#pragma once
+
+#include "watch.h"
+
+extern const struct watch watch_users;
