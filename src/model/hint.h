@@ -15,7 +15,7 @@ struct actor {
 
 /* "Look at these keys of this watch." */
 struct hint {
-        const char *watch;      /* a watch's name; NULL: all of them */
+        const char *watch;      /* a watch's name; NULL: the clock: those whose time has come */
         struct bytes first, last; /* range of keys, both included; both empty: everything */
         struct actor actor;
 };

@@ -1,0 +1,40 @@
+#include "schedule.h"
+
+void schedule_init(struct schedule *schedule, uint64_t interval_ns, uint64_t reconcile_ns) {
+        *schedule = (struct schedule){ .interval_ns = interval_ns, .reconcile_ns = reconcile_ns };
+}
+
+void schedule_hint(struct schedule *schedule) {
+        schedule->hinted = true;
+}
+
+bool schedule_due(const struct schedule *schedule, uint64_t now_ns) {
+        return schedule->hinted || now_ns >= schedule->next_ns;
+}
+
+bool schedule_reconcile_due(const struct schedule *schedule, uint64_t now_ns) {
+        return now_ns >= schedule->next_reconcile_ns;
+}
+
+uint64_t schedule_cadence(uint64_t interval_ns, uint64_t cost_ns) {
+        uint64_t spread;
+
+        if (__builtin_mul_overflow(cost_ns, (uint64_t)SCHEDULE_DUTY, &spread))
+                return UINT64_MAX / 2;
+        return spread > interval_ns ? spread : interval_ns;
+}
+
+void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns, bool reconciled) {
+        uint64_t cadence = schedule_cadence(schedule->interval_ns, cost_ns);
+
+        schedule->hinted = false;
+        /* The timer that drives the rounds is not exact: a look a moment early belongs to this round, not to the next. */
+        schedule->next_ns = began_ns + cadence - schedule->interval_ns / 8;
+        if (reconciled)
+                schedule->next_reconcile_ns = began_ns + schedule->reconcile_ns;
+}
+
+void schedule_rest(struct schedule *schedule, uint64_t now_ns) {
+        schedule->hinted = false;
+        schedule->next_ns = now_ns + schedule->reconcile_ns;
+}

@@ -1,0 +1,28 @@
+/* schedule.h - when to look next. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A look may take this share of one core: a tree that takes long to walk is walked less often, whatever Interval= says. */
+enum { SCHEDULE_DUTY = 50 };
+
+struct schedule {
+        uint64_t interval_ns, reconcile_ns;
+        uint64_t next_ns;               /* monotonic: not before this, unless hinted */
+        uint64_t next_reconcile_ns;
+        bool hinted;
+};
+
+void schedule_init(struct schedule *schedule, uint64_t interval_ns, uint64_t reconcile_ns);
+/* A source said that there is something to see: look at the next round. */
+void schedule_hint(struct schedule *schedule);
+bool schedule_due(const struct schedule *schedule, uint64_t now_ns);
+/* True if the look should not trust stamps: the full comparison every Reconcile=. */
+bool schedule_reconcile_due(const struct schedule *schedule, uint64_t now_ns);
+/* A look ended that began at began_ns and took cost_ns of CPU. */
+void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns, bool reconciled);
+/* Nothing to see on this host: ask again at the next reconcile. */
+void schedule_rest(struct schedule *schedule, uint64_t now_ns);
+/* The time between two looks that is in force. */
+uint64_t schedule_cadence(uint64_t interval_ns, uint64_t cost_ns);

@@ -1,0 +1,17 @@
+/* ledger-reader.h - the ledger's lines in order, from its files alone, packed ones too. Works beside a running daemon. */
+#pragma once
+
+#include "buffer.h"
+
+struct ledger_reader;
+
+int ledger_reader_open(const char *folder, struct ledger_reader **ret);
+struct ledger_reader *ledger_reader_close(struct ledger_reader *reader);        /* takes NULL; returns NULL */
+
+/* 1 and the next complete line without newline (the buffer is cleared before), 0 when there is none now (call again after
+ * ledger_reader_wait()), -EBADMSG for a packed segment that cannot be unpacked (the next call goes on behind it), negative
+ * errno. */
+int ledger_reader_next(struct ledger_reader *reader, struct buffer *line);
+
+/* Blocks until the ledger grew. 0 or negative errno. */
+int ledger_reader_wait(struct ledger_reader *reader);

@@ -1,0 +1,257 @@
+#include "ledger.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "archive.h"
+#include "buffer.h"
+#include "fd.h"
+#include "new-file.h"
+
+enum { NAME_SIZE = 64, TAIL_STEP = 64 * 1024 };
+
+struct ledger {
+        int folder, fd;
+        uint64_t segment_size, size, last_sequence;
+        char name[NAME_SIZE];           /* of the segment that is written to; "" before the first */
+};
+
+int ledger_line_sequence(struct bytes line, uint64_t *ret) {
+        static const char mark[] = "\"sequence\":";
+        const uint8_t *at = line.size ? memmem(line.data, line.size, mark, sizeof(mark) - 1) : NULL;
+        const uint8_t *end = line.data + line.size;
+        uint64_t value = 0;
+        bool digits = false;
+
+        if (!at)
+                return 0;
+        for (at += sizeof(mark) - 1; at < end && *at >= '0' && *at <= '9'; at++) {
+                if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+                    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+                        return 0;
+                digits = true;
+        }
+        if (digits)
+                *ret = value;
+        return digits;
+}
+
+static bool is_segment(const char *name) {
+        size_t length = strlen(name);
+
+        return strncmp(name, LEDGER_PREFIX, strlen(LEDGER_PREFIX)) == 0 && length > strlen(LEDGER_PREFIX LEDGER_SUFFIX) &&
+               length < NAME_SIZE && strcmp(name + length - strlen(LEDGER_SUFFIX), LEDGER_SUFFIX) == 0;
+}
+
+static int list_open(int folder, DIR **ret) {
+        int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *listing = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!listing) {
+                int r = -errno;
+                (void)fd_close(fd);
+                return r;
+        }
+        *ret = listing;
+        return 0;
+}
+
+static int find_last_segment(struct ledger *ledger) {
+        struct dirent *entry;
+        DIR *listing;
+        int r = list_open(ledger->folder, &listing);
+
+        if (r < 0)
+                return r;
+        while ((entry = readdir(listing)))
+                if (is_segment(entry->d_name) && strcmp(entry->d_name, ledger->name) > 0)
+                        memcpy(ledger->name, entry->d_name, strlen(entry->d_name) + 1); /* is_segment: it fits */
+        (void)closedir(listing);
+        return 0;
+}
+
+/* Reads backwards to the last complete line, cuts what follows it. */
+static int repair_tail(struct ledger *ledger) {
+        _cleanup_buffer_ struct buffer tail = BUFFER_NULL;
+        uint64_t start = ledger->size;
+
+        for (;;) {
+                uint64_t step = start < TAIL_STEP ? start : TAIL_STEP;
+                _cleanup_buffer_ struct buffer longer = BUFFER_NULL;
+                const uint8_t *end, *before;
+                ssize_t n;
+
+                buffer_append_fill(&longer, 0, step);
+                if (buffer_error(&longer) < 0)
+                        return -ENOMEM;
+                start -= step;
+                n = step ? pread(ledger->fd, longer.data, step, (off_t)start) : 0;
+                if (n < 0 || (uint64_t)n != step)
+                        return n < 0 ? -errno : -EIO;
+                buffer_append_bytes(&longer, buffer_bytes(&tail));
+                if (buffer_error(&longer) < 0)
+                        return -ENOMEM;
+                buffer_done(&tail);
+                tail = longer;
+                longer = BUFFER_NULL;
+
+                end = tail.size ? memrchr(tail.data, '\n', tail.size) : NULL;
+                before = end && end > tail.data ? memrchr(tail.data, '\n', (size_t)(end - tail.data)) : NULL;
+                if (end && (before || start == 0)) {
+                        const uint8_t *line = before ? before + 1 : tail.data;
+
+                        (void)ledger_line_sequence(bytes_of(line, (size_t)(end - line)), &ledger->last_sequence);
+                        ledger->size = start + (uint64_t)(end + 1 - tail.data);
+                        break;
+                }
+                if (start == 0) {
+                        ledger->size = 0;
+                        break;
+                }
+        }
+        return ftruncate(ledger->fd, (off_t)ledger->size) < 0 ? -errno : 0;
+}
+
+static int open_segment(struct ledger *ledger, bool make) {
+        struct stat stat;
+        int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT | O_EXCL : 0);
+
+        ledger->fd = openat(ledger->folder, ledger->name, flags, 0640);
+        if (ledger->fd < 0)
+                return -errno;
+        if (fstat(ledger->fd, &stat) < 0)
+                return -errno;
+        ledger->size = (uint64_t)stat.st_size;
+        if (make && fsync(ledger->folder) < 0)
+                return -errno;
+        return 0;
+}
+
+/* An empty last segment tells no sequence; its name does. */
+static uint64_t sequence_of_name(const char *name) {
+        return strtoull(name + strlen(LEDGER_PREFIX), NULL, 10);
+}
+
+int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret) {
+        struct ledger *ledger = calloc(1, sizeof(*ledger));
+        int r;
+
+        if (!ledger)
+                return -ENOMEM;
+        ledger->fd = -1;
+        ledger->segment_size = segment_size;
+        if (mkdir(folder, 0750) < 0 && errno != EEXIST) {
+                r = -errno;
+                ledger->folder = -1;
+                goto fail;
+        }
+        ledger->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (ledger->folder < 0) {
+                r = -errno;
+                goto fail;
+        }
+        r = find_last_segment(ledger);
+        if (r == 0 && ledger->name[0]) {
+                r = open_segment(ledger, false);
+                if (r == 0)
+                        r = repair_tail(ledger);
+                if (r == 0 && ledger->last_sequence == 0 && sequence_of_name(ledger->name) > 0)
+                        ledger->last_sequence = sequence_of_name(ledger->name) - 1;
+        }
+        if (r < 0)
+                goto fail;
+        *ret = ledger;
+        return 0;
+fail:
+        (void)ledger_close(ledger);
+        return r;
+}
+
+struct ledger *ledger_close(struct ledger *ledger) {
+        if (!ledger)
+                return NULL;
+        (void)fd_close(ledger->fd);
+        (void)fd_close(ledger->folder);
+        free(ledger);
+        return NULL;
+}
+
+uint64_t ledger_last_sequence(const struct ledger *ledger) {
+        return ledger->last_sequence;
+}
+
+int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
+        _cleanup_buffer_ struct buffer whole = BUFFER_NULL;
+        int r;
+
+        if (sequence <= ledger->last_sequence)
+                return 0;
+        if (ledger->fd < 0) {
+                (void)snprintf(ledger->name, sizeof(ledger->name), LEDGER_PREFIX "%020llu" LEDGER_SUFFIX,
+                               (unsigned long long)sequence);
+                r = open_segment(ledger, true);
+                if (r < 0)
+                        return r;
+        }
+        buffer_append_bytes(&whole, line);
+        buffer_append_byte(&whole, '\n');
+        if (buffer_error(&whole) < 0)
+                return -ENOMEM;
+        r = write_all(ledger->fd, buffer_bytes(&whole));
+        if (r < 0) {
+                (void)ftruncate(ledger->fd, (off_t)ledger->size);
+                return r;
+        }
+        ledger->size += whole.size;
+        ledger->last_sequence = sequence;
+        return 0;
+}
+
+int ledger_sync(struct ledger *ledger) {
+        return ledger->fd >= 0 && fdatasync(ledger->fd) < 0 ? -errno : 0;
+}
+
+static int pack_segment(struct ledger *ledger, const char *name) {
+        char packed[NAME_SIZE + 8];
+
+        (void)snprintf(packed, sizeof(packed), "%s.gz", name);
+        return archive_pack(ledger->folder, name, ledger->folder, packed);
+}
+
+int ledger_rotate(struct ledger *ledger) {
+        struct dirent *entry;
+        DIR *listing;
+        int r;
+
+        if (ledger->fd < 0 || ledger->size < ledger->segment_size)
+                return 0;
+        r = ledger_sync(ledger);
+        if (r < 0)
+                return r;
+        ledger->fd = fd_close(ledger->fd);
+        (void)snprintf(ledger->name, sizeof(ledger->name), LEDGER_PREFIX "%020llu" LEDGER_SUFFIX,
+                       (unsigned long long)ledger->last_sequence + 1);
+        r = open_segment(ledger, true);
+        if (r < 0)
+                return r;
+
+        r = list_open(ledger->folder, &listing);
+        if (r < 0)
+                return r;
+        while (r >= 0 && (entry = readdir(listing)))
+                if (is_segment(entry->d_name) && strcmp(entry->d_name, ledger->name) < 0)
+                        r = pack_segment(ledger, entry->d_name);
+        (void)closedir(listing);
+        return r < 0 ? r : 1;
+}
+
+int ledger_folder(const struct ledger *ledger) {
+        return ledger->folder;
+}
+
+uint64_t ledger_live_size(const struct ledger *ledger) {
+        return ledger->size;
+}

@@ -1,0 +1,205 @@
+#include "text-log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "archive.h"
+#include "buffer.h"
+#include "fd.h"
+#include "new-file.h"
+#include "timestamp.h"
+
+/* While it is being packed the full log has this name: it is renamed at one stroke, so no line falls between two files, and
+ * the archive's name follows from its last write, so doing it again after a crash gives the same archive. */
+#define ROTATING ".rotating"
+
+struct text_log {
+        int folder, archive, fd;
+        char *name, *rotating;          /* owned */
+        uint64_t max_size, size, device, inode;
+};
+
+static int open_file(struct text_log *log) {
+        struct stat stat;
+
+        log->fd = fd_close(log->fd);
+        log->fd = openat(log->folder, log->name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+        if (log->fd < 0)
+                return -errno;
+        if (fstat(log->fd, &stat) < 0)
+                return -errno;
+        if (!S_ISREG(stat.st_mode))
+                return -EINVAL;
+        log->size = (uint64_t)stat.st_size;
+        log->device = (uint64_t)stat.st_dev;
+        log->inode = (uint64_t)stat.st_ino;
+        return 0;
+}
+
+static int pack_rotating(struct text_log *log) {
+        _cleanup_buffer_ struct buffer name = BUFFER_NULL;
+        struct stat stat;
+        int r;
+
+        if (fstatat(log->folder, log->rotating, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        buffer_append_string(&name, TEXT_LOG_ARCHIVE_PREFIX);
+        timestamp_compact(&name, &stat.st_mtim);
+        buffer_append_string(&name, TEXT_LOG_ARCHIVE_SUFFIX);
+        r = buffer_error(&name);
+        if (r == 0)
+                r = archive_pack(log->folder, log->rotating, log->archive, buffer_string(&name));
+        return r;
+}
+
+static int split_path(const char *path, char **ret_folder, char **ret_name) {
+        const char *slash = strrchr(path, '/');
+
+        if (!slash || !slash[1])
+                return -EINVAL;
+        *ret_folder = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+        *ret_name = strdup(slash + 1);
+        return *ret_folder && *ret_name ? 0 : -ENOMEM;
+}
+
+int text_log_open(const char *path, const char *archive_folder, uint64_t max_size, struct text_log **ret) {
+        struct text_log *log = calloc(1, sizeof(*log));
+        _cleanup_free_ char *folder = NULL;
+        int r;
+
+        if (!log)
+                return -ENOMEM;
+        log->folder = log->archive = log->fd = -1;
+        log->max_size = max_size;
+        r = split_path(path, &folder, &log->name);
+        if (r == 0 && asprintf(&log->rotating, "%s" ROTATING, log->name) < 0) {
+                log->rotating = NULL;
+                r = -ENOMEM;
+        }
+        if (r < 0)
+                goto fail;
+        if (mkdir(archive_folder, 0750) < 0 && errno != EEXIST) {
+                r = -errno;
+                goto fail;
+        }
+        log->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        log->archive = log->folder < 0 ? -1 : open(archive_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (log->archive < 0) {
+                r = -errno;
+                goto fail;
+        }
+        r = open_file(log);
+        if (r == 0)
+                r = pack_rotating(log);
+        if (r < 0)
+                goto fail;
+        *ret = log;
+        return 0;
+fail:
+        (void)text_log_close(log);
+        return r;
+}
+
+struct text_log *text_log_close(struct text_log *log) {
+        if (!log)
+                return NULL;
+        (void)fd_close(log->fd);
+        (void)fd_close(log->folder);
+        (void)fd_close(log->archive);
+        free(log->name);
+        free(log->rotating);
+        free(log);
+        return NULL;
+}
+
+int text_log_place(struct text_log *log, struct text_log_place *ret) {
+        struct stat stat;
+
+        if (fstatat(log->folder, log->name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || log->fd < 0 ||
+            (uint64_t)stat.st_ino != log->inode || (uint64_t)stat.st_dev != log->device) {
+                int r = open_file(log);
+                if (r < 0)
+                        return r;
+        } else {
+                log->size = (uint64_t)stat.st_size;
+        }
+        *ret = (struct text_log_place){ .device = log->device, .inode = log->inode, .offset = log->size };
+        return 0;
+}
+
+/* How much of the block stands at the place already. */
+static int standing(struct text_log *log, uint64_t offset, struct bytes block, size_t *ret) {
+        _cleanup_buffer_ struct buffer there = BUFFER_NULL;
+        ssize_t n;
+
+        buffer_append_fill(&there, 0, block.size);
+        if (buffer_error(&there) < 0)
+                return -ENOMEM;
+        n = block.size ? pread(log->fd, there.data, block.size, (off_t)offset) : 0;
+        if (n < 0)
+                return -errno;
+        if (memcmp(there.data, block.data, (size_t)n) != 0)
+                n = 0; /* somebody else wrote there: the whole block goes behind that */
+        *ret = (size_t)n;
+        return 0;
+}
+
+int text_log_append_at(struct text_log *log, const struct text_log_place *place, struct bytes block) {
+        size_t done = 0;
+        int r;
+
+        if (block.size == 0)
+                return 0;
+        if (place->inode == log->inode && place->device == log->device && place->offset < log->size) {
+                r = standing(log, place->offset, block, &done);
+                if (r < 0)
+                        return r;
+                if (done < block.size && place->offset + done != log->size)
+                        done = 0;
+        }
+        r = write_all(log->fd, bytes_of(block.data + done, block.size - done));
+        if (r < 0) {
+                (void)ftruncate(log->fd, (off_t)log->size);
+                return r;
+        }
+        log->size += block.size - done;
+        return 0;
+}
+
+int text_log_rotate(struct text_log *log) {
+        int r;
+
+        if (log->size < log->max_size)
+                return 0;
+        /* A second archive within the same second would have the same name: it waits for the next round. */
+        {
+                _cleanup_buffer_ struct buffer name = BUFFER_NULL;
+                struct stat stat;
+
+                if (fstat(log->fd, &stat) < 0)
+                        return -errno;
+                buffer_append_string(&name, TEXT_LOG_ARCHIVE_PREFIX);
+                timestamp_compact(&name, &stat.st_mtim);
+                buffer_append_string(&name, TEXT_LOG_ARCHIVE_SUFFIX);
+                if (faccessat(log->archive, buffer_string(&name), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        return 0;
+        }
+        if (fsync(log->fd) < 0)
+                return -errno;
+        if (renameat(log->folder, log->name, log->folder, log->rotating) < 0)
+                return -errno;
+        r = open_file(log);
+        if (r == 0)
+                r = pack_rotating(log);
+        return r < 0 ? r : 1;
+}
+
+int text_log_archive(const struct text_log *log) {
+        return log->archive;
+}
+
+uint64_t text_log_size(const struct text_log *log) {
+        return log->size;
+}

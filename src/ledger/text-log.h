@@ -1,0 +1,34 @@
+/* text-log.h - the classic log, a rendering of the ledger that people read: append, rotate, archive. */
+#pragma once
+
+#include <time.h>
+
+#include "bytes.h"
+
+struct text_log;
+
+/* Opens or makes the file; finishes a rotation that a crash interrupted. The archive folder is made if missing. 0 and *ret, or
+ * negative errno. */
+int text_log_open(const char *path, const char *archive_folder, uint64_t max_size, struct text_log **ret);
+struct text_log *text_log_close(struct text_log *log);  /* takes NULL; returns NULL */
+
+/* A place in the log, kept with a block before it is written. */
+struct text_log_place {
+        uint64_t device, inode, offset;
+};
+
+/* Where the next block will stand. If the file was moved or removed under us, a new one is begun first. */
+int text_log_place(struct text_log *log, struct text_log_place *ret);
+
+/* Writes the block if it does not stand there yet, or what is missing of it. 0 or negative errno. */
+int text_log_append_at(struct text_log *log, const struct text_log_place *place, struct bytes block);
+
+/* Packs the log into the archive and begins a new one if it has reached its size. Call only when everything written so far is
+ * settled. 1 if it did, 0, or negative errno. */
+int text_log_rotate(struct text_log *log);
+
+int text_log_archive(const struct text_log *log);       /* the folder; borrowed */
+uint64_t text_log_size(const struct text_log *log);
+
+#define TEXT_LOG_ARCHIVE_PREFIX "nephronix_"
+#define TEXT_LOG_ARCHIVE_SUFFIX ".log.gz"

@@ -1,0 +1,35 @@
+#include "registry.h"
+
+#include <stddef.h>
+
+#include "bpf.h"
+#include "connections.h"
+#include "exec.h"
+#include "files.h"
+#include "kernel-messages.h"
+#include "modules.h"
+#include "packages.h"
+#include "processes.h"
+#include "self.h"
+#include "timer.h"
+#include "users.h"
+#include "wall.h"
+
+const struct watch *const registry_watches[] = {
+        &watch_connections,
+        &watch_processes,
+        &watch_users,
+        &watch_modules,
+        &watch_bpf,
+        &watch_kernel_messages,
+        &watch_files,
+        &watch_packages,
+        &watch_self,
+        NULL,
+};
+
+const struct source *const registry_sources[] = { &source_timer, NULL };
+
+const struct sink *const registry_sinks[] = { &sink_wall, &sink_exec, NULL };
+
+const char *const registry_alert_kinds[] = { "wall", "exec", NULL };

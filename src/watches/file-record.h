@@ -1,0 +1,40 @@
+/* file-record.h - one file as a record: the fields that files and self share, and how they are read. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "buffer.h"
+#include "record.h"
+
+enum file_field {
+        FILE_PATH,
+        FILE_TYPE,
+        FILE_SIZE,
+        FILE_MODE,
+        FILE_USER,
+        FILE_GROUP,
+        FILE_MTIME,
+        FILE_CTIME,
+        FILE_INODE,
+        FILE_DEVICE,
+        FILE_LINKS,
+        FILE_TARGET,
+        FILE_DIGEST,
+        FILE_ERROR,
+        FILE_LOOKED,
+        FILE_FIELDS,
+};
+
+extern const struct field file_fields[];        /* FILE_FIELDS rows and the end */
+
+/* Fills everything but path, target, digest and looked from a statx of the file. Type names are static. */
+void file_record_fill(struct record *record, const struct statx *stat);
+
+/* The digest of the regular file 'name' below directory, which must be the file that the record describes: reads it without
+ * following a link, without moving its access time where the kernel lets us, and again if it changed meanwhile. 0 and
+ * FILE_DIGEST filled (bytes in 'room'), or FILE_ERROR filled with the error's name when the file cannot be read: only lack of
+ * memory or descriptors is a negative answer. */
+int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room);
+
+/* "EIO" and friends for the errors a read of a file gives; never NULL. Static. */
+const char *file_error_name(int error);

@@ -1,0 +1,12 @@
+/* files.h - what lies in file trees: /boot, and any other [Watch] of Kind=files. */
+#pragma once
+
+#include "watch.h"
+
+extern const struct watch watch_files;
+
+/* The walk itself, for self.c, which asks the same of other files. */
+int files_open(const struct watch_settings *settings, const struct host *host, void **ret_state);
+int files_collect(void *state, const struct collect_request *request, struct collector *collector);
+int files_complete(void *state, struct record *record);
+void files_close(void *state);
