@@ -1,8 +1,9 @@
 /* escape.h - bytes from outside, made harmless and still readable.
  * Valid UTF-8 that shows something stays as it is. A backslash becomes \\; control characters (C0, DEL, C1), bytes that
- * are not UTF-8, become \xNN per byte; line and paragraph separators, bidirectional controls and other invisible format
- * characters (U+00AD, U+200B-200F, U+2028-202E, U+2060-206F, U+FEFF, U+E0000-E007F) become \u{NNNN}. Nothing that comes out can
- * move a cursor, end a line or reorder what is shown; what went in can be told from what came out. */
+ * are not UTF-8, become \xNN per byte; line and paragraph separators, bidirectional controls and everything else that
+ * shows nothing (U+00AD, U+061C, U+200B-200F, U+2028-202E, U+2060-206F, U+FEFF, ...: the table is in escape.c) become
+ * \u{NNNN}. Nothing that comes out can move a cursor, end a line or reorder what is shown; what went in can be told
+ * from what came out. */
 #pragma once
 
 #include "buffer.h"

@@ -12,5 +12,7 @@ struct event_host {
         const char *version;                            /* of nephronix */
 };
 
-/* Appends the event as one JSON object without newline; json is scratch (cleared here). 0 or -ENOMEM. */
-int event_json_write(struct buffer *buffer, struct json *json, const struct event *event, const struct event_host *host);
+/* Appends the event as one JSON object without newline; json is scratch (cleared here). event.kind is "alert" from high
+ * severity on, unless the event is quiet. 0 or -ENOMEM. */
+int event_json_write(struct buffer *buffer, struct json *json, const struct event *event,
+                     const struct event_host *host);

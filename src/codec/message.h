@@ -15,7 +15,8 @@ enum message_type {
         MESSAGE_STOP = 64,
         MESSAGE_RELOAD,
         MESSAGE_HOOK_DONE,              /* id, number = wait status, texts: hook name, captured output */
-        MESSAGE_PACKAGE_DATABASE_DONE,  /* id, number = wait status, texts: error text; the memfd goes along if it worked */
+        MESSAGE_PACKAGE_DATABASE_DONE,  /* id, number = wait status, texts: error text; the memfd goes along if it
+                                         * worked */
         MESSAGE_ROLE_ENDED,             /* number = wait status, id = pid, texts: role; when it ended in at_ns */
 };
 
@@ -28,7 +29,8 @@ struct message {
         struct bytes texts[MESSAGE_TEXTS];      /* borrowed */
 };
 
-/* Appends the datagram. -EMSGSIZE if it would be over MESSAGE_SIZE_MAX. */
+/* Appends the datagram. 0, -EMSGSIZE if it would be over MESSAGE_SIZE_MAX, -EINVAL for a type not in the list, or
+ * -ENOMEM. */
 int message_encode(struct buffer *buffer, const struct message *message);
-/* 0, or -EBADMSG for anything message_encode() could not have written, unknown types included. Texts point into data. */
+/* 0, or -EBADMSG for anything message_encode() could not have written, unknown types too. Texts point into data. */
 int message_decode(struct bytes data, struct message *ret);

@@ -1,0 +1,333 @@
+#include "sentence.h"
+
+#include "escape.h"
+#include "json.h"
+#include "timestamp.h"
+
+enum { SECOND = 1000000000 };
+
+static void append_hex(struct buffer *buffer, struct bytes bytes) {
+        static const char digits[] = "0123456789abcdef";
+        uint8_t piece[128];     /* a BLAKE2b-512 at once */
+
+        while (bytes.size > 0) {
+                size_t size = bytes.size < sizeof(piece) / 2 ? bytes.size : sizeof(piece) / 2;
+
+                for (size_t i = 0; i < size; i++) {
+                        piece[2 * i] = (uint8_t)digits[bytes.data[i] >> 4];
+                        piece[2 * i + 1] = (uint8_t)digits[bytes.data[i] & 0xf];
+                }
+                buffer_append(buffer, piece, 2 * size);
+                bytes = bytes_of(bytes.data + size, bytes.size - size);
+        }
+}
+
+void sentence_value(struct buffer *buffer, const struct field *field, const struct value *value) {
+        struct timespec at;
+        char octal[24]; /* 2^64 has 22 octal digits */
+        size_t digits;
+
+        if (!value->present)
+                return;
+        switch (field->kind) {
+        case FIELD_TEXT:
+                escape_append(buffer, value->bytes);
+                break;
+        case FIELD_NUMBER:
+        case FIELD_IDENTIFIER:
+                decimal_append(buffer, value->number);
+                break;
+        case FIELD_MODE:
+                digits = 0;
+                for (uint64_t rest = value->number; digits < 4 || rest; rest >>= 3)
+                        octal[sizeof(octal) - ++digits] = (char)('0' + (rest & 7));
+                buffer_append(buffer, octal + sizeof(octal) - digits, digits);
+                break;
+        case FIELD_TIME:
+                at = timestamp_of_ns(value->number);
+                timestamp_local(buffer, &at);
+                break;
+        case FIELD_DIGEST:
+                append_hex(buffer, value->bytes);
+                break;
+        case FIELD_FLAG:
+                buffer_append_string(buffer, value->number ? "yes" : "no");
+                break;
+        }
+}
+
+static int find_field(const struct field *fields, struct bytes name) {
+        for (int i = 0; fields[i].name; i++)
+                if (bytes_equal(bytes_of_string(fields[i].name), name))
+                        return i;
+        return -1;
+}
+
+/* What "field" or "before.field" means; false if the table has no such field. */
+static bool look_up(const struct change *change, struct bytes name, const struct field **ret_field,
+                    struct value *ret_value) {
+        static const char before[] = "before.";
+        const struct record *record;
+        int place;
+
+        if (!change)
+                return false;
+        if (bytes_starts_with(name, bytes_of_string(before))) {
+                name = bytes_of(name.data + sizeof(before) - 1, name.size - (sizeof(before) - 1));
+                record = change->before;
+        } else {
+                record = change_record(change);
+        }
+        place = find_field(change->fields, name);
+        if (place < 0)
+                return false;
+        *ret_field = &change->fields[place];
+        *ret_value = record ? record->values[place] : (struct value){ .present = false };
+        return true;
+}
+
+/* Length of "{...}" at the start of text, braces paired; 0 if it does not end. */
+static size_t braced(struct bytes text) {
+        size_t depth = 0;
+
+        for (size_t i = 0; i < text.size; i++) {
+                depth += text.data[i] == '{';
+                if (text.data[i] == '}' && --depth == 0)
+                        return i + 1;
+        }
+        return 0;
+}
+
+/* Goes as deep as the template's own braces. */
+static void expand(struct buffer *buffer, struct bytes text, const struct change *change) {
+        size_t start = 0;
+
+        while (start < text.size) {
+                struct bytes rest = bytes_of(text.data + start, text.size - start), name;
+                const uint8_t *open = memchr(rest.data, '{', rest.size), *question;
+                const struct field *field;
+                struct value value;
+                size_t length;
+
+                buffer_append(buffer, rest.data, open ? (size_t)(open - rest.data) : rest.size);
+                if (!open)
+                        return;
+                rest = bytes_of(open, rest.size - (size_t)(open - rest.data));
+                length = braced(rest);
+                if (length == 0) {
+                        buffer_append_bytes(buffer, rest);
+                        return;
+                }
+                start = (size_t)(open - text.data) + length;
+
+                name = bytes_of(open + 1, length - 2);
+                question = name.size ? memchr(name.data, '?', name.size) : NULL;
+                if (question)
+                        name.size = (size_t)(question - name.data);
+                if (!look_up(change, name, &field, &value))
+                        buffer_append(buffer, open, length);
+                else if (question && value.present)
+                        expand(buffer, bytes_of(question + 1, (size_t)(open + length - 1 - (question + 1))), change);
+                else if (!question && value.present)
+                        sentence_value(buffer, field, &value);
+                else if (!question)
+                        buffer_append_string(buffer, "unknown");
+        }
+}
+
+void sentence_expand(struct buffer *buffer, const char *sentence, const struct change *change) {
+        expand(buffer, bytes_of_string(sentence), change);
+}
+
+/* " (now set-user-id; no longer sticky)", or nothing: four octal digits are easily read over. */
+static void name_special_bits(struct buffer *buffer, uint64_t before, uint64_t after) {
+        static const struct {
+                uint64_t bit;
+                const char *name;
+        } bits[] = { { 04000, "set-user-id" }, { 02000, "set-group-id" }, { 01000, "sticky" } };
+        const char *open = " (";
+
+        for (int gained = 1; gained >= 0; gained--) {
+                uint64_t moved = gained ? after & ~before : before & ~after;
+                const char *separator = gained ? "now " : "no longer ";
+
+                for (size_t i = 0; i < ELEMENTS(bits); i++) {
+                        if (!(moved & bits[i].bit))
+                                continue;
+                        buffer_append_string(buffer, open);
+                        buffer_append_string(buffer, separator);
+                        buffer_append_string(buffer, bits[i].name);
+                        open = "";
+                        separator = ", ";
+                }
+                if (*open == '\0')
+                        open = "; ";
+        }
+        if (*open == ';')
+                buffer_append_byte(buffer, ')');
+}
+
+static void show(struct buffer *buffer, const struct field *field, const struct value *value, bool finely) {
+        if (field->kind == FIELD_TEXT && value->bytes.size == 0)
+                buffer_append_string(buffer, "(empty)");
+        else
+                sentence_value(buffer, field, value);
+        if (finely)
+                buffer_printf(buffer, ".%09u", (unsigned)(value->number % SECOND));
+}
+
+/* One field that differs. */
+static void name_difference(struct buffer *buffer, const struct field *field, const struct value *before,
+                            const struct value *after) {
+        /* Two moments within one second would read as the same. */
+        bool finely = field->kind == FIELD_TIME && before->present && after->present &&
+                      before->number / SECOND == after->number / SECOND;
+
+        /* A digest says nothing to people, what it stands for does. */
+        if (field->kind == FIELD_DIGEST) {
+                buffer_append_string(buffer, !before->present ? "content was unknown" :
+                                             !after->present ? "content is unknown" : "content changed");
+                return;
+        }
+        for (const char *at = field->name; *at; at++)
+                buffer_append_byte(buffer, *at == '_' ? ' ' : (uint8_t)*at);
+        if (before->present) {
+                buffer_append_byte(buffer, ' ');
+                show(buffer, field, before, finely);
+                if (after->present) {
+                        buffer_append_string(buffer, " to ");
+                        show(buffer, field, after, finely);
+                } else {
+                        buffer_append_string(buffer, " is gone");
+                }
+        } else {
+                buffer_append_string(buffer, " was absent, now ");
+                show(buffer, field, after, false);
+        }
+        if (field->kind == FIELD_MODE && after->present)
+                name_special_bits(buffer, before->present ? before->number : 0, after->number);
+}
+
+static void name_differences(struct buffer *buffer, const struct change *change) {
+        const char *separator = ": ";
+
+        for (size_t i = 0; change->fields[i].name; i++) {
+                const struct field *field = &change->fields[i];
+                const struct value *before = &change->before->values[i], *after = &change->after->values[i];
+
+                if (field->flags & (FIELD_QUIET | FIELD_LOOKED) || value_equal(field, before, after))
+                        continue;
+                buffer_append_string(buffer, separator);
+                name_difference(buffer, field, before, after);
+                separator = "; ";
+        }
+        if (*separator == ':')
+                buffer_append_string(buffer, " changed");
+}
+
+static void describe(struct buffer *buffer, const struct event *event) {
+        const struct change *change = event->change;
+
+        buffer_append_string(buffer, event->kind && event->kind->noun ? event->kind->noun : "record");
+        buffer_append_byte(buffer, ' ');
+        if (event->kind && event->kind->label)
+                sentence_expand(buffer, event->kind->label, change);
+        else
+                escape_append(buffer, change_record(change)->key);
+        switch (change->kind) {
+        case CHANGE_APPEARED:
+                buffer_append_string(buffer, " appeared");
+                break;
+        case CHANGE_VANISHED:
+                buffer_append_string(buffer, " is gone");
+                break;
+        case CHANGE_CHANGED:
+                name_differences(buffer, change);
+                break;
+        }
+}
+
+/* Length of the character at the start of text; what escape.h writes for one byte or character counts as one. */
+static size_t character(struct bytes text) {
+        uint32_t code;
+        size_t length;
+
+        if (text.data[0] == '\\' && text.size > 1) {
+                const uint8_t *end;
+
+                if (text.data[1] == '\\')
+                        return 2;
+                if (text.data[1] == 'x')
+                        return text.size < 4 ? text.size : 4;
+                end = text.data[1] == 'u' ? memchr(text.data, '}', text.size < 10 ? text.size : 10) : NULL;
+                return end ? (size_t)(end - text.data) + 1 : 1;
+        }
+        length = utf8_sequence(text, &code);
+        return length ? length : 1;
+}
+
+static void cut(struct buffer *buffer, size_t start) {
+        static const char dots[] = "...";
+        struct bytes text = buffer_bytes(buffer);
+        size_t end = start;
+
+        if (text.size <= start || text.size - start <= SENTENCE_MAX)
+                return;
+        for (;;) {
+                size_t length = character(bytes_of(text.data + end, text.size - end));
+
+                if (end + length - start > SENTENCE_MAX - (sizeof(dots) - 1))
+                        break;
+                end += length;
+        }
+        buffer_truncate(buffer, end);
+        buffer_append_string(buffer, dots);
+}
+
+void sentence_of_event(struct buffer *buffer, const struct event *event) {
+        size_t start = buffer->size;
+
+        if (event->message) {
+                struct bytes message = bytes_of_string(event->message);
+
+                /* Made with the calls above it is escaped already, and backslashes must not double again. */
+                if (escape_is_clean(message))
+                        buffer_append_bytes(buffer, message);
+                else
+                        escape_append(buffer, message);
+        } else if (event->action && event->action->sentence) {
+                sentence_expand(buffer, event->action->sentence, event->change);
+        } else if (event->change) {
+                describe(buffer, event);
+        } else if (event->action && event->action->action) {
+                buffer_append_string(buffer, event->action->action);
+        }
+        cut(buffer, start);
+}
+
+void sentence_title(struct buffer *buffer, const char *title, const char *path) {
+        static const char place[] = "{path}";
+        const char *found;
+
+        while ((found = strstr(title, place))) {
+                buffer_append(buffer, title, (size_t)(found - title));
+                escape_append(buffer, bytes_of_string(path));
+                title = found + sizeof(place) - 1;
+        }
+        buffer_append_string(buffer, title);
+}
+
+static const char *const severity_names[] = { NULL, "info", "low", "medium", "high", "critical" };
+
+const char *severity_name(enum severity severity) {
+        size_t place = (size_t)severity;
+
+        return place >= SEVERITY_INFO && place < ELEMENTS(severity_names) ? severity_names[place] : "unknown";
+}
+
+enum severity severity_parse(const char *text) {
+        for (size_t i = SEVERITY_INFO; text && i < ELEMENTS(severity_names); i++)
+                if (strcmp(text, severity_names[i]) == 0 || (text[0] == (char)('0' + i) && text[1] == '\0'))
+                        return (enum severity)i;
+        return (enum severity)0;
+}
