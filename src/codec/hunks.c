@@ -16,6 +16,7 @@ struct hunks {
         struct hunks_out *out;
         struct side before, now;
         struct buffer old_line, new_line;
+        bool had_before;
         int pending_error;
 };
 
@@ -119,6 +120,7 @@ struct hunks *hunks_new(struct hunks_out *out, const char *header, bool had_befo
         if (!hunks)
                 return NULL;
         hunks->out = out;
+        hunks->had_before = had_before;
         while (header && *header) {
                 const char *end = strchr(header, '\n');
                 size_t length = end ? (size_t)(end - header) : strlen(header);
@@ -222,6 +224,8 @@ static int joined_section(struct hunks *hunks, const struct document *document, 
                 r = join(&hunks->new_line, document, fields, now);
         if (r < 0)
                 return r;
+        if (!hunks->had_before)
+                return add_new(hunks, buffer_bytes(&hunks->new_line));
         if (bytes_equal(buffer_bytes(&hunks->old_line), buffer_bytes(&hunks->new_line)))
                 return same(hunks, buffer_bytes(&hunks->new_line));
         r = add_old(hunks, buffer_bytes(&hunks->old_line));

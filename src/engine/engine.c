@@ -543,8 +543,10 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
                 slot->looked = true;
                 if (look.changes) {
                         slot->changed = true;
-                        slot->changes += look.changes;
-                        slot->last_change_ns = slot->last_look_ns;
+                        if (!look.learning) {
+                                slot->changes += look.changes;
+                                slot->last_change_ns = slot->last_look_ns;
+                        }
                 }
         } else {
                 r = end_part(engine, false) < 0 ? engine->fatal : r;

@@ -23,6 +23,8 @@ int text_log_place(struct text_log *log, struct text_log_place *ret);
 /* Writes the block if it does not stand there yet, or what is missing of it. 0 or negative errno. */
 int text_log_append_at(struct text_log *log, const struct text_log_place *place, struct bytes block);
 
+int text_log_sync(struct text_log *log);
+
 /* Packs the log into the archive and begins a new one if it has reached its size. Call only when everything written so far is
  * settled. 1 if it did, 0, or negative errno. */
 int text_log_rotate(struct text_log *log);

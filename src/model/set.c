@@ -176,7 +176,7 @@ int set_emit(struct set *set, struct collector *collector) {
         return 0;
 }
 
-const struct record *set_find(const struct set *set, struct bytes key) {
+const struct record *set_find(struct set *set, struct bytes key) {
         size_t low = 0, high = set->count;
 
         while (low < high) {
@@ -188,6 +188,6 @@ const struct record *set_find(const struct set *set, struct bytes key) {
         }
         if (low == set->count || !bytes_equal(set->entries[low].key, key))
                 return NULL;
-        unpack(set, &set->entries[low], (struct record *)&set->found);
+        unpack(set, &set->entries[low], &set->found);
         return &set->found;
 }

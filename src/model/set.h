@@ -22,7 +22,7 @@ int set_emit(struct set *set, struct collector *collector);
 
 /* The record of that key after set_emit() or set_sort(), or NULL; valid until the set changes. */
 void set_sort(struct set *set);
-const struct record *set_find(const struct set *set, struct bytes key);
+const struct record *set_find(struct set *set, struct bytes key);
 
 static inline void set_free_place(struct set **place) {
         (void)set_free(*place);

@@ -213,7 +213,8 @@ static int list(struct files_state *state, struct frame *frame) {
         }
         if (buffer_error(&frame->text) < 0 || buffer_error(&frame->offsets) < 0)
                 return -ENOMEM;
-        qsort_r(frame->offsets.data, frame->count, sizeof(uint32_t), compare_names, frame->text.data);
+        if (frame->count)
+                qsort_r(frame->offsets.data, frame->count, sizeof(uint32_t), compare_names, frame->text.data);
         return 0;
 }
 

@@ -1,0 +1,86 @@
+#include "baseline-start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "diagnostics.h"
+#include "fd.h"
+#include "timestamp.h"
+
+enum { CHILD_GOOD = 0, CHILD_DAMAGED = 3, CHILD_UNCLEAR = 4 };
+
+/* Opens and reads everything there is. The child's exit status. */
+static int check(const char *folder) {
+        _cleanup_buffer_ struct buffer problem = BUFFER_NULL;
+        struct lmdb_baseline *lmdb = NULL;
+        int r = lmdb_baseline_open(folder, &lmdb);
+
+        if (r == LMDB_BASELINE_OK)
+                r = lmdb_baseline_check(lmdb, &problem);
+        (void)lmdb_baseline_close(lmdb);
+        if (problem.size)
+                diagnostics_warn("baseline: %s", buffer_string(&problem));
+        return r >= 0 ? CHILD_GOOD : r == -EBADMSG ? CHILD_DAMAGED : CHILD_UNCLEAR;
+}
+
+/* 0 if the baseline can be used, -EBADMSG if it is damaged, other negative errno if nobody can tell. */
+static int check_apart(const char *folder, struct buffer *problem) {
+        int status;
+        pid_t child = fork();
+
+        if (child < 0)
+                return -errno;
+        if (child == 0)
+                _exit(check(folder));
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        if (WIFSIGNALED(status)) {
+                buffer_printf(problem, "reading it ended with signal %d", WTERMSIG(status));
+                return -EBADMSG;
+        }
+        if (WEXITSTATUS(status) == CHILD_DAMAGED) {
+                buffer_append_string(problem, "its content makes no sense");
+                return -EBADMSG;
+        }
+        return 0;
+}
+
+static int put_aside(const char *folder, struct buffer *aside) {
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        buffer_printf(aside, "%s.damaged-", folder);
+        timestamp_compact(aside, &now);
+        if (buffer_error(aside) < 0)
+                return -ENOMEM;
+        return rename(folder, buffer_string(aside)) < 0 ? -errno : 0;
+}
+
+int baseline_start(const char *folder, struct lmdb_baseline **ret, enum baseline_found *ret_found, struct buffer *aside,
+                   struct buffer *problem) {
+        int r;
+
+        if (access(folder, F_OK) == 0) {
+                r = check_apart(folder, problem);
+                if (r == -EBADMSG) {
+                        r = put_aside(folder, aside);
+                        if (r < 0)
+                                return r;
+                        r = lmdb_baseline_open(folder, ret);
+                        if (r >= 0)
+                                *ret_found = BASELINE_DAMAGED;
+                        return r < 0 ? r : 0;
+                }
+                if (r < 0)
+                        return r;
+        }
+        r = lmdb_baseline_open(folder, ret);
+        if (r < 0)
+                return r;
+        *ret_found = r == LMDB_BASELINE_E_NEW ? BASELINE_NEW : BASELINE_GOOD;
+        return 0;
+}

@@ -1,0 +1,130 @@
+#include "favours.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "channel.h"
+#include "fd.h"
+#include "new-file.h"
+
+const char *const favours_rpm_folders[] = { "/var/lib/rpm", "/usr/lib/sysimage/rpm", NULL };
+
+static const char *const rpm_databases[] = { "rpmdb.sqlite", "Packages.db", "Packages", NULL };
+
+int favours_send(int socket, const struct message *message, int fd) {
+        _cleanup_buffer_ struct buffer datagram = BUFFER_NULL;
+        int r;
+
+        if (socket < 0)
+                return -ENOTCONN;
+        r = message_encode(&datagram, message);
+        if (r == 0)
+                r = buffer_error(&datagram);
+        return r < 0 ? r : channel_send(socket, buffer_bytes(&datagram), fd);
+}
+
+static int ask_wall(struct favours *favours, struct bytes terminals, struct bytes text) {
+        struct favours_channel *channel = container_of(favours, struct favours_channel, favours);
+        struct message message = { .type = MESSAGE_WALL, .texts = { terminals, text } };
+
+        return favours_send(channel->socket, &message, -1);
+}
+
+static int ask_hook(struct favours *favours, const char *hook, uint64_t time_limit_ns, struct bytes json) {
+        struct favours_channel *channel = container_of(favours, struct favours_channel, favours);
+        struct message message = {
+                .type = MESSAGE_HOOK,
+                .id = ++channel->next_id,
+                .number = time_limit_ns,
+                .texts = { bytes_of_string(hook) },
+        };
+        _cleanup_close_ int memory = memfd_create("nephronix-events", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (memory < 0)
+                return -errno;
+        r = write_all(memory, json);
+        if (r < 0)
+                return r;
+        if (lseek(memory, 0, SEEK_SET) < 0 || fcntl(memory, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+                return -errno;
+        return favours_send(channel->socket, &message, memory);
+}
+
+static const char *find_rpm_folder(const struct host *host) {
+        for (size_t i = 0; favours_rpm_folders[i]; i++)
+                for (size_t k = 0; rpm_databases[k]; k++) {
+                        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+                        _cleanup_close_ int fd = -1;
+
+                        buffer_printf(&path, "%s/%s", favours_rpm_folders[i], rpm_databases[k]);
+                        fd = host_openat(host, buffer_string(&path), O_PATH);
+                        if (fd >= 0)
+                                return favours_rpm_folders[i];
+                }
+        return NULL;
+}
+
+static int ask_rpm_database(struct host_helper *helper, int *ret_fd) {
+        struct favours_channel *channel = container_of(helper, struct favours_channel, helper);
+        struct message message = { .type = MESSAGE_PACKAGE_DATABASE };
+        const char *folder;
+        int r;
+
+        if (channel->answer >= 0) {
+                *ret_fd = TAKE_FD(channel->answer);
+                return 0;
+        }
+        if (channel->answer_error) {
+                r = channel->answer_error;
+                channel->answer_error = 0;
+                return r;
+        }
+        if (channel->asked)
+                return -EAGAIN;
+        if (channel->socket < 0)
+                return -EOPNOTSUPP;
+        folder = find_rpm_folder(channel->host);
+        if (!folder)
+                return -ENOENT;
+        message.id = ++channel->next_id;
+        message.texts[0] = bytes_of_string(folder);
+        r = favours_send(channel->socket, &message, -1);
+        if (r < 0)
+                return r;
+        channel->asked = true;
+        return -EAGAIN;
+}
+
+void favours_init(struct favours_channel *channel, int socket, const struct host *host) {
+        *channel = (struct favours_channel){
+                .favours = { .wall = ask_wall, .hook = ask_hook },
+                .helper = { .rpm_database = ask_rpm_database },
+                .socket = socket,
+                .host = host,
+                .answer = -1,
+        };
+}
+
+void favours_done(struct favours_channel *channel) {
+        channel->answer = fd_close(channel->answer);
+}
+
+void favours_package_database(struct favours_channel *channel, const struct message *message, int fd) {
+        int status = (int)message->number;
+
+        channel->asked = false;
+        channel->answer = fd_close(channel->answer);
+        channel->answer_error = 0;
+        if (fd >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+                channel->answer = fd;
+                return;
+        }
+        (void)fd_close(fd);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+                channel->answer_error = -EOPNOTSUPP; /* no nephronix-pkgdb: built without librpm */
+        else
+                channel->answer_error = WIFSIGNALED(status) ? -ETIMEDOUT : -EIO;
+}

@@ -1,0 +1,566 @@
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+
+#include "channel.h"
+#include "clock.h"
+#include "diagnostics.h"
+#include "favours.h"
+#include "fd.h"
+#include "job.h"
+#include "loop.h"
+#include "notify.h"
+#include "terminals.h"
+
+enum {
+        JOBS_MAX = 8,                   /* hooks and questions at a time; more are refused, and that is said */
+        STOP_LIMIT_S = 10,              /* an observer that does not end by itself is killed */
+        BACKOFF_MAX_S = 60,
+        ALIVE_S = 60,                   /* an observer that lived so long is started again at once */
+        PKGDB_LIMIT_S = 60,
+        HOOK_LIMIT_MAX_S = 3600,
+};
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum purpose { RUNNING, RELOADING, STOPPING };
+
+struct guard_job {
+        struct guard *guard;
+        struct job *job;                /* NULL: free */
+        enum message_type answer;
+        uint32_t id;
+        char *name;                     /* owned */
+        int channel;                    /* our end of what the job sends a descriptor over; -1 */
+};
+
+struct guard {
+        struct guard_options *options;
+        struct loop *loop;
+        struct loop_file signals, channel, observer, timer;
+        pid_t observer_pid;
+        uint64_t started_ns;            /* monotonic */
+        unsigned failures;
+        enum purpose purpose;
+        bool ready_said;
+        int status;                     /* of the observer, when it matters to our own */
+        struct guard_job jobs[JOBS_MAX];
+        struct buffer datagram;
+
+        /* what to tell the next observer about the one before */
+        bool have_end;
+        struct message end;
+};
+
+static int start_observer(struct guard *guard);
+
+static void answer(struct guard *guard, const struct message *message, int fd) {
+        int r = guard->channel.fd < 0 ? 0 : favours_send(guard->channel.fd, message, fd);
+
+        if (r < 0)
+                diagnostics_error(r, "an answer did not reach the observer");
+}
+
+/* ---- favours ---- */
+
+static struct guard_job *free_job(struct guard *guard) {
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (!guard->jobs[i].job)
+                        return &guard->jobs[i];
+        return NULL;
+}
+
+static void end_job(struct guard_job *slot) {
+        slot->job = job_free(slot->job);
+        slot->channel = fd_close(slot->channel);
+        free(slot->name);
+        slot->name = NULL;
+}
+
+/* What nephronix-pkgdb sent: a memfd that nobody can change any more, or -1. */
+static int take_sealed(int channel) {
+        _cleanup_buffer_ struct buffer datagram = BUFFER_NULL;
+        _cleanup_close_ int fd = -1;
+        const int wanted = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+        int seals;
+
+        if (channel_receive(channel, 16, &datagram, &fd) <= 0 || fd < 0)
+                return -1;
+        seals = fcntl(fd, F_GET_SEALS);
+        return seals >= 0 && (seals & wanted) == wanted ? TAKE_FD(fd) : -1;
+}
+
+static void on_job_done(struct job *job, void *context, int status, struct bytes output) {
+        struct guard_job *slot = context;
+        struct message message = {
+                .type = slot->answer,
+                .id = slot->id,
+                .number = (uint64_t)(unsigned)status,
+        };
+        _cleanup_close_ int fd = -1;
+
+        (void)job;
+        if (slot->answer == MESSAGE_HOOK_DONE) {
+                message.texts[0] = bytes_of_string(slot->name);
+                message.texts[1] = output;
+        } else {
+                message.texts[0] = output;
+                fd = take_sealed(slot->channel);
+        }
+        answer(slot->guard, &message, fd);
+        end_job(slot);
+}
+
+static void refuse(struct guard *guard, enum message_type type, uint32_t id, struct bytes name, int status) {
+        struct message message = { .type = type, .id = id, .number = (uint64_t)(unsigned)status };
+
+        message.texts[0] = type == MESSAGE_HOOK_DONE ? name : BYTES_NULL;
+        answer(guard, &message, -1);
+}
+
+static bool is_plain_name(struct bytes name) {
+        if (name.size == 0 || name.size > 255 || name.data[0] == '.')
+                return false;
+        for (size_t i = 0; i < name.size; i++)
+                if (name.data[i] == '/' || name.data[i] < 0x21 || name.data[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+static bool is_trusted(int fd, bool executable) {
+        struct stat stat;
+
+        return fstat(fd, &stat) == 0 && stat.st_uid == 0 && (stat.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+               (!executable || (S_ISREG(stat.st_mode) && (stat.st_mode & S_IXUSR)));
+}
+
+/* Opens lib/NAME for execution: a plain file of root's in a folder of root's that nobody else may write. */
+static int open_hook(struct guard *guard, const char *name) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+        };
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+        _cleanup_close_ int folder = -1, fd = -1;
+
+        buffer_printf(&path, "%s/lib", guard->options->settings->state_directory);
+        if (buffer_error(&path) < 0)
+                return -ENOMEM;
+        folder = open(buffer_string(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (folder < 0)
+                return -errno;
+        if (!is_trusted(folder, false))
+                return -EPERM;
+        fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+        if (fd < 0)
+                return -errno;
+        return is_trusted(fd, true) ? TAKE_FD(fd) : -EPERM;
+}
+
+static int run_hook(struct guard *guard, const struct message *message, int input) {
+        struct guard_job *slot = free_job(guard);
+        _cleanup_close_ int program = -1;
+        char *arguments[2] = { NULL, NULL };
+        struct job_options options = { .input = input, .extra = -1, .done = on_job_done, .time_limit_ns = message->number };
+        int r;
+
+        if (!is_plain_name(message->texts[0]) || input < 0 || message->number == 0 ||
+            message->number > HOOK_LIMIT_MAX_S * NS_PER_S)
+                return -EBADMSG;
+        if (!slot)
+                return -EBUSY;
+        slot->name = strndup((const char *)message->texts[0].data, message->texts[0].size);
+        if (!slot->name)
+                return -ENOMEM;
+        program = open_hook(guard, slot->name);
+        if (program < 0) {
+                diagnostics_error(program, "hook %s is not run", slot->name);
+                r = program;
+                goto fail;
+        }
+        slot->guard = guard;
+        slot->answer = MESSAGE_HOOK_DONE;
+        slot->id = message->id;
+        slot->channel = -1;
+        arguments[0] = slot->name;
+        options.program = program;
+        options.arguments = arguments;
+        options.context = slot;
+        r = job_start(guard->loop, &options, &slot->job);
+        if (r == 0)
+                return 0;
+fail:
+        free(slot->name);
+        slot->name = NULL;
+        return r;
+}
+
+static const char *known_rpm_folder(struct bytes folder) {
+        for (size_t i = 0; favours_rpm_folders[i]; i++)
+                if (bytes_equal(folder, bytes_of_string(favours_rpm_folders[i])))
+                        return favours_rpm_folders[i];
+        return NULL;
+}
+
+static int run_package_database(struct guard *guard, const struct message *message) {
+        struct guard_job *slot = free_job(guard);
+        const char *folder = known_rpm_folder(message->texts[0]);
+        _cleanup_close_ int program = -1, theirs = -1, ours = -1;
+        char name[] = "nephronix-pkgdb";
+        char *arguments[4] = { name, guard->options->settings->host_root, NULL, NULL };
+        struct job_options options = { .input = -1, .done = on_job_done, .time_limit_ns = PKGDB_LIMIT_S * NS_PER_S };
+        _cleanup_free_ char *copy = NULL;
+        int ends[2], r;
+
+        if (!folder)
+                return -EBADMSG;
+        if (!slot)
+                return -EBUSY;
+        program = guard->options->observer.helper_program
+                          ? open(guard->options->observer.helper_program, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                          : -1;
+        if (program < 0)
+                return -ENOENT;
+        r = channel_pair(ends);
+        if (r < 0)
+                return r;
+        ours = ends[0];
+        theirs = ends[1];
+        copy = strdup(folder);
+        if (!copy)
+                return -ENOMEM;
+        arguments[2] = copy;
+        slot->guard = guard;
+        slot->answer = MESSAGE_PACKAGE_DATABASE_DONE;
+        slot->id = message->id;
+        slot->channel = TAKE_FD(ours);
+        options.program = program;
+        options.arguments = arguments;
+        options.extra = theirs;
+        options.context = slot;
+        r = job_start(guard->loop, &options, &slot->job);
+        if (r < 0)
+                slot->channel = fd_close(slot->channel);
+        return r;
+}
+
+/* Every request of the observer. Negative: it asked for something no observer asks for, and is ended. */
+static int on_request(struct guard *guard, const struct message *message, int fd) {
+        enum { STATUS_NOT_RUN = 127 << 8, STATUS_BUSY = 126 << 8 };
+        int r = 0;
+
+        switch (message->type) {
+        case MESSAGE_READY:
+                guard->failures = 0;
+                if (!guard->ready_said) {
+                        guard->ready_said = true;
+                        if (guard->options->ready >= 0) {
+                                (void)!write(guard->options->ready, "\n", 1);
+                                guard->options->ready = fd_close(guard->options->ready);
+                        }
+                        notify_send("READY=1");
+                }
+                return 0;
+        case MESSAGE_WALL:
+                r = terminals_write(message->texts[0], message->texts[1]);
+                return r < 0 && r != -EINVAL ? 0 : r < 0 ? r : 0;
+        case MESSAGE_HOOK:
+                r = run_hook(guard, message, fd);
+                if (r < 0 && r != -EBADMSG)
+                        refuse(guard, MESSAGE_HOOK_DONE, message->id, message->texts[0], r == -EBUSY ? STATUS_BUSY : STATUS_NOT_RUN);
+                return r == -EBADMSG ? r : 0;
+        case MESSAGE_PACKAGE_DATABASE:
+                r = run_package_database(guard, message);
+                if (r < 0 && r != -EBADMSG)
+                        refuse(guard, MESSAGE_PACKAGE_DATABASE_DONE, message->id, BYTES_NULL,
+                               r == -ENOENT ? STATUS_NOT_RUN : STATUS_BUSY);
+                return r == -EBADMSG ? r : 0;
+        case MESSAGE_STOPPED:
+                return 0;
+        default:
+                return -EBADMSG;
+        }
+}
+
+static int on_channel(struct loop_file *file, uint32_t events) {
+        struct guard *guard = container_of(file, struct guard, channel);
+
+        (void)events;
+        for (;;) {
+                struct message message;
+                _cleanup_close_ int fd = -1;
+                int r = channel_receive(file->fd, MESSAGE_SIZE_MAX, &guard->datagram, &fd);
+
+                if (r == -EAGAIN)
+                        return 0;
+                if (r == 0) { /* it ended: its exit says the rest */
+                        loop_remove(file);
+                        return 0;
+                }
+                if (r > 0)
+                        r = message_decode(buffer_bytes(&guard->datagram), &message);
+                if (r >= 0)
+                        r = on_request(guard, &message, fd);
+                if (r < 0) {
+                        diagnostics_error(r, "the observer asked for something it may not ask for, and is ended");
+                        (void)kill(guard->observer_pid, SIGKILL);
+                        loop_remove(file);
+                        return 0;
+                }
+        }
+}
+
+/* ---- the observer's life ---- */
+
+static int set_timer(struct guard *guard, uint64_t seconds) {
+        struct itimerspec when = { .it_value = { .tv_sec = (time_t)seconds } };
+
+        return timerfd_settime(guard->timer.fd, 0, &when, NULL) < 0 ? -errno : 0;
+}
+
+static void note_end(struct guard *guard, int status) {
+        guard->have_end = true;
+        guard->end = (struct message){
+                .type = MESSAGE_ROLE_ENDED,
+                .id = (uint32_t)guard->observer_pid,
+                .number = (uint64_t)(unsigned)status,
+                .at_ns = clock_ns(CLOCK_REALTIME),
+                .texts = { bytes_of_string("observer") },
+        };
+}
+
+static void forget_observer(struct guard *guard) {
+        loop_remove(&guard->channel);
+        loop_remove(&guard->observer);
+        guard->channel.fd = fd_close(guard->channel.fd);
+        guard->observer.fd = fd_close(guard->observer.fd);
+        guard->observer_pid = 0;
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (guard->jobs[i].job)
+                        end_job(&guard->jobs[i]);
+}
+
+static int on_observer_exit(struct loop_file *file, uint32_t events) {
+        struct guard *guard = container_of(file, struct guard, observer);
+        uint64_t lived_ns = clock_ns(CLOCK_MONOTONIC) - guard->started_ns;
+        int status;
+
+        (void)events;
+        if (waitpid(guard->observer_pid, &status, WNOHANG) != guard->observer_pid)
+                return 0;
+        guard->status = status;
+        if (guard->options->once || guard->purpose == STOPPING) {
+                loop_stop(guard->loop, 0);
+                return 0;
+        }
+        if (!guard->ready_said && WIFEXITED(status)) {
+                /* It never worked: not a crash to recover from, but a start that failed and said why. */
+                loop_stop(guard->loop, 0);
+                return 0;
+        }
+        if (guard->purpose == RELOADING) {
+                guard->purpose = RUNNING;
+                forget_observer(guard);
+                return start_observer(guard);
+        }
+
+        note_end(guard, status);
+        forget_observer(guard);
+        if (WIFSIGNALED(status))
+                diagnostics_warn("the observer was ended by signal %d", WTERMSIG(status));
+        else
+                diagnostics_warn("the observer ended with status %d", WEXITSTATUS(status));
+        guard->failures = lived_ns > ALIVE_S * NS_PER_S ? 0 : guard->failures + 1;
+        if (guard->failures <= 1)
+                return start_observer(guard);
+        return set_timer(guard, guard->failures > 6 ? BACKOFF_MAX_S : UINT64_C(1) << (guard->failures - 1));
+}
+
+static int start_observer(struct guard *guard) {
+        int ends[2], r = channel_pair(ends);
+
+        if (r < 0)
+                return r;
+        guard->observer_pid = fork();
+        if (guard->observer_pid < 0) {
+                r = -errno;
+                (void)fd_close(ends[0]);
+                (void)fd_close(ends[1]);
+                return r;
+        }
+        if (guard->observer_pid == 0) {
+                struct observer_options options = guard->options->observer;
+                pid_t parent = getppid();
+                int status;
+
+                (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+                if (getppid() != parent)
+                        _exit(EXIT_FAILURE);
+                (void)fd_close(ends[0]);
+                (void)fd_close(guard->signals.fd);
+                (void)fd_close(guard->timer.fd);
+                (void)fd_close(guard->options->ready);
+                options.settings = guard->options->settings;
+                options.socket = ends[1];
+                status = observer_run(&options);
+                (void)fflush(NULL);
+                exit(status);
+        }
+        (void)fd_close(ends[1]);
+        guard->started_ns = clock_ns(CLOCK_MONOTONIC);
+        guard->channel.fd = ends[0];
+        guard->observer.fd = (int)syscall(SYS_pidfd_open, guard->observer_pid, 0);
+        if (guard->observer.fd < 0)
+                return -errno;
+        r = loop_add(guard->loop, &guard->channel, EPOLLIN);
+        if (r == 0)
+                r = loop_add(guard->loop, &guard->observer, EPOLLIN);
+        if (r == 0 && guard->have_end) {
+                answer(guard, &guard->end, -1);
+                guard->have_end = false;
+        }
+        guard->options->observer.reloaded = false;
+        return r;
+}
+
+static void stop(struct guard *guard) {
+        struct message message = { .type = MESSAGE_STOP };
+
+        if (!guard->observer_pid) {
+                loop_stop(guard->loop, 0);
+                return;
+        }
+        if (guard->purpose == STOPPING) {
+                (void)kill(guard->observer_pid, SIGKILL);
+                return;
+        }
+        guard->purpose = STOPPING;
+        notify_send("STOPPING=1");
+        answer(guard, &message, -1);
+        (void)set_timer(guard, STOP_LIMIT_S);
+}
+
+/* The file is read by the same strict parser, with the same checks of owner and mode, as at our own start. */
+static void reload(struct guard *guard) {
+        _cleanup_buffer_ struct buffer error = BUFFER_NULL;
+        struct settings *settings = NULL;
+        struct message message = { .type = MESSAGE_RELOAD }, end = { .type = MESSAGE_STOP };
+        int r;
+
+        if (guard->purpose != RUNNING || !guard->observer_pid)
+                return;
+        r = configuration_load(&guard->options->configuration, &settings, &error);
+        if (r == 0 && (strcmp(settings->state_directory, guard->options->settings->state_directory) != 0 ||
+                       strcmp(settings->run_directory, guard->options->settings->run_directory) != 0)) {
+                buffer_append_string(&error, "StateDirectory= and RunDirectory= change only with a new start");
+                r = -EINVAL;
+        }
+        if (r < 0) {
+                (void)settings_free(settings);
+                diagnostics_warn("not reloaded: %s", buffer_string(&error));
+                message.texts[0] = buffer_bytes(&error);
+                answer(guard, &message, -1);
+                return;
+        }
+        (void)settings_free(guard->options->settings);
+        guard->options->settings = settings;
+        guard->options->observer.reloaded = true;
+        guard->purpose = RELOADING;
+        answer(guard, &end, -1);
+        (void)set_timer(guard, STOP_LIMIT_S);
+}
+
+static int on_timer(struct loop_file *file, uint32_t events) {
+        struct guard *guard = container_of(file, struct guard, timer);
+        uint64_t times;
+
+        (void)events;
+        if (read(file->fd, &times, sizeof(times)) < 0)
+                return 0;
+        if (!guard->observer_pid)
+                return start_observer(guard);
+        if (guard->purpose != RUNNING) {
+                diagnostics_warn("the observer does not end by itself and is killed");
+                (void)kill(guard->observer_pid, SIGKILL);
+        }
+        return 0;
+}
+
+static int on_signal(struct loop_file *file, uint32_t events) {
+        struct guard *guard = container_of(file, struct guard, signals);
+        struct signalfd_siginfo info;
+
+        (void)events;
+        while (read(file->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                if (info.ssi_signo == SIGHUP)
+                        reload(guard);
+                else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+                        stop(guard);
+        }
+        return 0;
+}
+
+static int open_loop(struct guard *guard) {
+        sigset_t set;
+        int r;
+
+        guard->loop = loop_new();
+        if (!guard->loop)
+                return -ENOMEM;
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP);
+        (void)sigaddset(&set, SIGPIPE);
+        if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+                return -errno;
+        guard->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        guard->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (guard->signals.fd < 0 || guard->timer.fd < 0)
+                return -errno;
+        r = loop_add(guard->loop, &guard->signals, EPOLLIN);
+        return r < 0 ? r : loop_add(guard->loop, &guard->timer, EPOLLIN);
+}
+
+int guard_run(struct guard_options *options) {
+        struct guard guard = {
+                .options = options,
+                .signals = { .fd = -1, .ready = on_signal },
+                .channel = { .fd = -1, .ready = on_channel },
+                .observer = { .fd = -1, .ready = on_observer_exit },
+                .timer = { .fd = -1, .ready = on_timer },
+        };
+        int r;
+
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                guard.jobs[i].channel = -1;
+        diagnostics_open("guard", options->foreground);
+        r = open_loop(&guard);
+        if (r == 0)
+                r = start_observer(&guard);
+        if (r == 0)
+                r = loop_run(guard.loop);
+        if (r < 0)
+                diagnostics_error(r, "the guard ends");
+        forget_observer(&guard);
+        (void)loop_free(guard.loop);
+        (void)fd_close(guard.signals.fd);
+        (void)fd_close(guard.timer.fd);
+        buffer_done(&guard.datagram);
+        options->settings = settings_free(options->settings);
+        if (r < 0)
+                return OBSERVER_TROUBLE;
+        return WIFEXITED(guard.status) ? WEXITSTATUS(guard.status) : OBSERVER_TROUBLE;
+}

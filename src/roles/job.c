@@ -1,0 +1,177 @@
+#include "job.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+
+#include "fd.h"
+
+struct job {
+        struct job_options options;
+        pid_t pid;
+        bool ended;
+        int status;
+        struct loop_file exit, output, timer;
+        struct buffer text;
+};
+
+static char *const job_environment[] = {
+        (char[]){ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+        (char[]){ "LANG=C.UTF-8" },
+        NULL,
+};
+
+/* In the child, between fork and exec: only async-signal-safe calls. */
+__attribute__((noreturn))
+static void become(const struct job_options *options, int output) {
+        enum { INPUT = 0, OUTPUT = 1, ERROR = 2, EXTRA = 3, PROGRAM = 4, FIRST_FREE = 10 };
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        int input = fcntl(options->input >= 0 ? options->input : null, F_DUPFD_CLOEXEC, FIRST_FREE);
+        int extra = options->extra >= 0 ? fcntl(options->extra, F_DUPFD_CLOEXEC, FIRST_FREE) : -1;
+        int program = fcntl(options->program, F_DUPFD_CLOEXEC, FIRST_FREE);
+        int said = fcntl(output, F_DUPFD_CLOEXEC, FIRST_FREE);
+        sigset_t none;
+
+        (void)setpgid(0, 0);
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)signal(SIGPIPE, SIG_DFL);
+        if (input < 0 || program < 0 || said < 0 || dup2(input, INPUT) < 0 || dup2(said, OUTPUT) < 0 || dup2(said, ERROR) < 0)
+                _exit(126);
+        if (extra >= 0 && dup2(extra, EXTRA) < 0)
+                _exit(126);
+        /* Not close-on-exec: the interpreter of a script opens it by number (execveat(2)). */
+        if (dup2(program, PROGRAM) < 0)
+                _exit(126);
+        if (extra < 0)
+                (void)close(EXTRA);
+        (void)syscall(SYS_close_range, PROGRAM + 1, ~0U, 0);
+        (void)syscall(SYS_execveat, PROGRAM, "", options->arguments, job_environment, AT_EMPTY_PATH);
+        _exit(127);
+}
+
+static void finish(struct job *job) {
+        if (!job->ended)
+                return;
+        /* What a grandchild that kept the pipe may still say is not waited for. */
+        job->options.done(job, job->options.context, job->status, buffer_bytes(&job->text));
+}
+
+static void read_output(struct job *job) {
+        uint8_t room[4096];
+
+        for (;;) {
+                ssize_t n = read(job->output.fd, room, sizeof(room));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0) {
+                        if (n == 0 || errno != EAGAIN)
+                                loop_remove(&job->output);
+                        return;
+                }
+                if (job->text.size + (size_t)n > JOB_OUTPUT_MAX)
+                        n = (ssize_t)(JOB_OUTPUT_MAX - job->text.size);
+                buffer_append(&job->text, room, (size_t)n);
+        }
+}
+
+static int on_output(struct loop_file *file, uint32_t events) {
+        (void)events;
+        read_output(container_of(file, struct job, output));
+        return 0;
+}
+
+static int on_exit_of_child(struct loop_file *file, uint32_t events) {
+        struct job *job = container_of(file, struct job, exit);
+
+        (void)events;
+        if (waitpid(job->pid, &job->status, WNOHANG) != job->pid)
+                return 0;
+        job->ended = true;
+        read_output(job);
+        finish(job);
+        return 0;
+}
+
+static int on_time(struct loop_file *file, uint32_t events) {
+        struct job *job = container_of(file, struct job, timer);
+
+        (void)events;
+        loop_remove(file);
+        (void)kill(-job->pid, SIGKILL);
+        (void)kill(job->pid, SIGKILL);
+        return 0;
+}
+
+static int watch_child(struct job *job, struct loop *loop, uint64_t time_limit_ns) {
+        struct itimerspec when = {
+                .it_value = { .tv_sec = (time_t)(time_limit_ns / 1000000000u), .tv_nsec = (long)(time_limit_ns % 1000000000u) },
+        };
+        int r;
+
+        job->exit.fd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+        if (job->exit.fd < 0)
+                return -errno;
+        job->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (job->timer.fd < 0 || timerfd_settime(job->timer.fd, 0, &when, NULL) < 0)
+                return -errno;
+        r = loop_add(loop, &job->exit, EPOLLIN);
+        if (r == 0)
+                r = loop_add(loop, &job->output, EPOLLIN);
+        return r < 0 ? r : loop_add(loop, &job->timer, EPOLLIN);
+}
+
+int job_start(struct loop *loop, const struct job_options *options, struct job **ret) {
+        struct job *job = calloc(1, sizeof(*job));
+        int ends[2], r;
+
+        if (!job)
+                return -ENOMEM;
+        job->options = *options;
+        job->exit = (struct loop_file){ .fd = -1, .ready = on_exit_of_child };
+        job->output = (struct loop_file){ .fd = -1, .ready = on_output };
+        job->timer = (struct loop_file){ .fd = -1, .ready = on_time };
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+                r = -errno;
+                free(job);
+                return r;
+        }
+        job->output.fd = ends[0];
+        job->pid = fork();
+        if (job->pid == 0)
+                become(options, ends[1]);
+        r = job->pid < 0 ? -errno : 0;
+        (void)fd_close(ends[1]);
+        if (r == 0)
+                r = watch_child(job, loop, options->time_limit_ns);
+        if (r < 0) {
+                (void)job_free(job);
+                return r;
+        }
+        *ret = job;
+        return 0;
+}
+
+struct job *job_free(struct job *job) {
+        if (!job)
+                return NULL;
+        if (job->pid > 0 && !job->ended) {
+                (void)kill(-job->pid, SIGKILL);
+                (void)kill(job->pid, SIGKILL);
+                while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        }
+        loop_remove(&job->exit);
+        loop_remove(&job->output);
+        loop_remove(&job->timer);
+        (void)fd_close(job->exit.fd);
+        (void)fd_close(job->output.fd);
+        (void)fd_close(job->timer.fd);
+        buffer_done(&job->text);
+        free(job);
+        return NULL;
+}

@@ -1,0 +1,27 @@
+/* job.h - a child of the guard: a hook, or nephronix-pkgdb. Has a time limit, its output is kept up to a bound. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "buffer.h"
+#include "loop.h"
+
+enum { JOB_OUTPUT_MAX = 16 * 1024 };
+
+struct job;
+
+struct job_options {
+        int program;                    /* what is executed (execveat); NOT consumed */
+        char *const *arguments;
+        int input;                      /* its standard input, or -1 for /dev/null; NOT consumed */
+        int extra;                      /* its descriptor 3, or -1; NOT consumed */
+        uint64_t time_limit_ns;
+        /* The job is over; status as of waitpid(2), output what it said. The job must be freed by the callee. */
+        void (*done)(struct job *job, void *context, int status, struct bytes output);
+        void *context;
+};
+
+/* 0 and *ret, or negative errno. */
+int job_start(struct loop *loop, const struct job_options *options, struct job **ret);
+/* Kills it (and its process group) if it still runs. Takes NULL; returns NULL. */
+struct job *job_free(struct job *job);

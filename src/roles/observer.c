@@ -1,0 +1,665 @@
+#include "observer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <malloc.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "banner.h"
+#include "baseline-start.h"
+#include "channel.h"
+#include "clock.h"
+#include "diagnostics.h"
+#include "engine.h"
+#include "escape.h"
+#include "favours.h"
+#include "fd.h"
+#include "loop.h"
+#include "recorder.h"
+#include "status-page.h"
+#include "timestamp.h"
+
+enum {
+        OBSERVER_NICE = 10,             /* a monitor must never be what makes a machine slow */
+        IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7, /* ioprio_set(2): class 2, level 7 */
+        SOURCES_MAX = 16,
+        ONCE_TRIES = 600,               /* of a tenth of a second: how long --once waits for an answer of the guard */
+};
+
+static const struct action monitor_started = { "monitor-started", "process", "start", SEVERITY_INFO, true, NULL };
+static const struct action monitor_stopped = { "monitor-stopped", "process", "end", SEVERITY_INFO, true, NULL };
+static const struct action monitor_reloaded = { "monitor-reloaded", "configuration", "change", SEVERITY_LOW, true, NULL };
+static const struct action configuration_refused = { "configuration-refused", "configuration", "error", SEVERITY_MEDIUM, true, NULL };
+static const struct action baseline_damaged = { "baseline-damaged", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
+static const struct action baseline_missing = { "baseline-missing", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
+static const struct action role_ended = { "role-ended", "process", "end", SEVERITY_HIGH, true, NULL };
+static const struct action hook_finished = { "hook-finished", "process", "end", SEVERITY_INFO, true, NULL };
+static const struct action hook_failed = { "hook-failed", "process", "error", SEVERITY_MEDIUM, true, NULL };
+
+struct observer {
+        const struct observer_options *options;
+        struct host host, own_host;     /* own_host: the real root, where our own files are */
+        char *host_name, *machine_id, *boot_id;
+        struct event_host event_host;
+        struct lmdb_baseline *lmdb;
+        struct engine_watch *watches;
+        size_t n_watches;
+        struct watch_settings own_settings;     /* of "self": paths filled in */
+        struct recorder *recorder;
+        struct engine *engine;
+        struct engine_clock clock;
+        struct favours_channel favours;
+        struct status_page *page;
+        struct status_page_options page_options;
+        struct loop *loop;
+        struct loop_file channel, signals;
+        struct source_listener listener;
+        void *source_states[SOURCES_MAX];
+        struct buffer datagram;
+};
+
+/* ---- the engine's clock ---- */
+
+static struct timespec on_realtime(struct engine_clock *clock) {
+        struct timespec now;
+
+        (void)clock;
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        return now;
+}
+
+static uint64_t on_monotonic(struct engine_clock *clock) {
+        (void)clock;
+        return clock_ns(CLOCK_MONOTONIC);
+}
+
+static uint64_t on_cpu(struct engine_clock *clock) {
+        (void)clock;
+        return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void on_random(struct engine_clock *clock, void *ret, size_t size) {
+        (void)clock;
+        clock_random(ret, size);
+}
+
+/* ---- notices of our own ---- */
+
+__attribute__((format(printf, 4, 5)))
+static void notice(struct observer *observer, const struct action *action, struct event event, const char *format, ...) {
+        _cleanup_free_ char *message = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        if (vasprintf(&message, format, arguments) < 0)
+                message = NULL;
+        va_end(arguments);
+        event.action = action;
+        event.severity = action->severity;
+        event.message = message;
+        if (engine_notice(observer->engine, &event) < 0)
+                diagnostics_warn("%s", message ? message : action->action);
+}
+
+static void round_now(struct observer *observer, bool thorough) {
+        int r;
+
+        (void)engine_round(observer->engine, thorough);
+        r = observer->page ? status_page_update(observer->page, observer->engine, observer->recorder) : 0;
+        if (r < 0)
+                diagnostics_error(r, "the status page could not be brought up to date");
+}
+
+/* ---- sources ---- */
+
+static void on_hint(struct source_listener *listener, const struct hint *hint) {
+        struct observer *observer = container_of(listener, struct observer, listener);
+
+        engine_hint(observer->engine, hint);
+        round_now(observer, false);
+}
+
+static void on_delta(struct source_listener *listener, const struct delta *delta) {
+        struct observer *observer = container_of(listener, struct observer, listener);
+        struct hint hint = { .watch = delta->watch };
+
+        /* No source hands over deltas yet; one that does is at least looked after. */
+        engine_hint(observer->engine, &hint);
+        round_now(observer, false);
+}
+
+static void on_loss(struct source_listener *listener, const struct loss *loss) {
+        struct observer *observer = container_of(listener, struct observer, listener);
+
+        engine_loss(observer->engine, loss);
+        round_now(observer, false);
+}
+
+static int open_sources(struct observer *observer) {
+        const struct source *const *sources = observer->options->sources;
+
+        observer->listener = (struct source_listener){ .hint = on_hint, .delta = on_delta, .loss = on_loss };
+        for (size_t i = 0; sources[i] && i < SOURCES_MAX; i++) {
+                int r = sources[i]->open(observer->options->settings, &observer->host, observer->loop, &observer->listener,
+                                         &observer->source_states[i]);
+                if (r < 0) {
+                        diagnostics_error(r, "source %s", sources[i]->name);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+static void close_sources(struct observer *observer) {
+        const struct source *const *sources = observer->options->sources;
+
+        for (size_t i = 0; sources[i] && i < SOURCES_MAX; i++)
+                if (observer->source_states[i])
+                        sources[i]->close(observer->source_states[i]);
+}
+
+/* ---- the guard ---- */
+
+static void describe_status(char *room, size_t size, int status) {
+        if (WIFSIGNALED(status))
+                (void)snprintf(room, size, "was ended by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
+        else
+                (void)snprintf(room, size, "ended with status %d", WEXITSTATUS(status));
+}
+
+static void on_hook_done(struct observer *observer, const struct message *message) {
+        _cleanup_buffer_ struct buffer name = BUFFER_NULL, said = BUFFER_NULL;
+        char how[96];
+        int status = (int)message->number;
+        struct event event = { 0 };
+
+        describe_status(how, sizeof(how), status);
+        escape_append(&name, message->texts[0]);
+        event_add(&event, "process.exit_code", FIELD_NUMBER, value_number(WIFEXITED(status) ? (uint64_t)WEXITSTATUS(status) : 255));
+        notice(observer, status == 0 ? &hook_finished : &hook_failed, event, "hook %s %s", buffer_string(&name), how);
+        if (message->texts[1].size) {
+                buffer_printf(&said, "hook %s says:\n", buffer_string(&name));
+                for (size_t at = 0; at < message->texts[1].size; at++) {
+                        uint8_t byte = message->texts[1].data[at];
+                        if (byte)
+                                buffer_append_byte(&said, byte);
+                }
+                recorder_say(observer->recorder, buffer_string(&said));
+        }
+        round_now(observer, false);
+}
+
+static void on_role_ended(struct observer *observer, const struct message *message) {
+        _cleanup_buffer_ struct buffer role = BUFFER_NULL;
+        char how[96];
+        struct event event = { 0 };
+
+        describe_status(how, sizeof(how), (int)message->number);
+        escape_append(&role, message->texts[0]);
+        event_add(&event, "process.pid", FIELD_NUMBER, value_number(message->id));
+        event_add(&event, "nephronix.ended", FIELD_TIME, value_number(message->at_ns));
+        notice(observer, &role_ended, event, "nephronix's %s (pid %u) %s and was started again", buffer_string(&role), message->id, how);
+}
+
+static int on_message(struct observer *observer, const struct message *message, int fd) {
+        struct hint hint = { .watch = "packages" };
+
+        switch (message->type) {
+        case MESSAGE_STOP:
+                loop_stop(observer->loop, 0);
+                break;
+        case MESSAGE_RELOAD: {
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+                escape_append(&text, message->texts[0]);
+                notice(observer, &configuration_refused, (struct event){ 0 },
+                       "the configuration was not reloaded, the one in force stays: %s", buffer_string(&text));
+                round_now(observer, false);
+                break;
+        }
+        case MESSAGE_HOOK_DONE:
+                on_hook_done(observer, message);
+                break;
+        case MESSAGE_ROLE_ENDED:
+                on_role_ended(observer, message);
+                break;
+        case MESSAGE_PACKAGE_DATABASE_DONE:
+                if (message->texts[0].size) {
+                        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+                        escape_append(&text, message->texts[0]);
+                        diagnostics_warn("nephronix-pkgdb: %s", buffer_string(&text));
+                }
+                favours_package_database(&observer->favours, message, fd);
+                fd = -1;
+                engine_hint(observer->engine, &hint);
+                round_now(observer, false);
+                break;
+        default: /* a message that only we send */
+                (void)fd_close(fd);
+                return -EBADMSG;
+        }
+        (void)fd_close(fd);
+        return 0;
+}
+
+static int on_channel(struct loop_file *file, uint32_t events) {
+        struct observer *observer = container_of(file, struct observer, channel);
+
+        (void)events;
+        for (;;) {
+                struct message message;
+                int fd = -1;
+                int r = channel_receive(file->fd, MESSAGE_SIZE_MAX, &observer->datagram, &fd);
+
+                if (r == -EAGAIN)
+                        return 0;
+                if (r == 0) { /* the guard is gone: nobody would start us again */
+                        diagnostics_warn("the guard is gone");
+                        loop_stop(observer->loop, 0);
+                        return 0;
+                }
+                if (r > 0)
+                        r = message_decode(buffer_bytes(&observer->datagram), &message);
+                if (r < 0) {
+                        (void)fd_close(fd);
+                        return r;
+                }
+                r = on_message(observer, &message, fd);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int on_signal(struct loop_file *file, uint32_t events) {
+        struct observer *observer = container_of(file, struct observer, signals);
+        struct signalfd_siginfo info;
+
+        (void)events;
+        while (read(file->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+                if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+                        loop_stop(observer->loop, 0);
+        return 0;
+}
+
+static int open_signals(struct observer *observer) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGTERM);
+        (void)sigaddset(&set, SIGINT);
+        (void)sigaddset(&set, SIGHUP); /* for the guard; a stray one to us means nothing */
+        (void)sigaddset(&set, SIGPIPE);
+        if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+                return -errno;
+        observer->signals = (struct loop_file){ .ready = on_signal };
+        observer->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return observer->signals.fd < 0 ? -errno : loop_add(observer->loop, &observer->signals, EPOLLIN);
+}
+
+/* ---- start ---- */
+
+static int make_folder(const char *path, mode_t mode) {
+        if (mkdir(path, mode) < 0 && errno != EEXIST) {
+                int r = -errno;
+                diagnostics_error(r, "%s", path);
+                return r;
+        }
+        return 0;
+}
+
+static int add_own_path(struct strings *paths, const char *path) {
+        _cleanup_free_ char *copy = path ? realpath(path, NULL) : NULL;
+        char **items;
+
+        if (!copy)
+                return 0;
+        for (size_t i = 0; i < paths->count; i++)
+                if (strcmp(paths->items[i], copy) == 0)
+                        return 0;
+        items = reallocarray(paths->items, paths->count + 1, sizeof(*items));
+        if (!items)
+                return -ENOMEM;
+        paths->items = items;
+        items[paths->count++] = TAKE_PTR(copy);
+        return 0;
+}
+
+/* What we are made of: programs, configuration, hooks. */
+static int find_own_files(struct observer *observer, const struct watch_settings *settings) {
+        const struct settings *all = observer->options->settings;
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+        struct strings *paths = &observer->own_settings.paths;
+        int r;
+
+        observer->own_settings = *settings;
+        *paths = (struct strings){ 0 };
+        r = add_own_path(paths, "/proc/self/exe");
+        if (r == 0)
+                r = add_own_path(paths, observer->options->helper_program);
+        if (r == 0 && all->configuration_file) {
+                const char *slash = strrchr(all->configuration_file, '/');
+
+                r = add_own_path(paths, all->configuration_file);
+                buffer_printf(&path, "%.*s/conf.d", slash ? (int)(slash - all->configuration_file) : 0, all->configuration_file);
+                if (r == 0)
+                        r = add_own_path(paths, buffer_string(&path));
+        }
+        buffer_clear(&path);
+        buffer_printf(&path, "%s/lib", all->state_directory);
+        if (r == 0)
+                r = make_folder(buffer_string(&path), 0755);
+        return r < 0 ? r : add_own_path(paths, buffer_string(&path));
+}
+
+static int choose_watches(struct observer *observer) {
+        const struct settings *settings = observer->options->settings;
+
+        observer->watches = calloc(settings->n_watches + 1, sizeof(*observer->watches));
+        if (!observer->watches)
+                return -ENOMEM;
+        for (size_t i = 0; i < settings->n_watches; i++) {
+                const struct watch_settings *own = &settings->watches[i];
+
+                if (!own->enabled)
+                        continue;
+                for (size_t k = 0; observer->options->watches[k]; k++) {
+                        const struct watch *kind = observer->options->watches[k];
+                        struct engine_watch *watch = &observer->watches[observer->n_watches];
+
+                        if (strcmp(kind->kind, own->kind) != 0 || (settings->light && !kind->light))
+                                continue;
+                        *watch = (struct engine_watch){ .kind = kind, .settings = own, .host = &observer->host };
+                        if (strcmp(kind->kind, "self") == 0) {
+                                int r = find_own_files(observer, own);
+                                if (r < 0)
+                                        return r;
+                                watch->settings = &observer->own_settings;
+                                watch->host = &observer->own_host;
+                        }
+                        observer->n_watches++;
+                        break;
+                }
+        }
+        return 0;
+}
+
+static void set_priorities(void) {
+        /* Wishes, all of them: a container may refuse. */
+        (void)setpriority(PRIO_PROCESS, 0, OBSERVER_NICE);
+        (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, IOPRIO_BEST_EFFORT_LOWEST);
+        /* Large buffers go back to the kernel when a round is over, however many rounds have asked for them. */
+        (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+        (void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+        (void)mallopt(M_ARENA_MAX, 1);
+}
+
+struct start {
+        enum baseline_found found;
+        struct buffer aside, problem;
+        uint64_t unwatched_since_ns;
+};
+
+static int open_baseline(struct observer *observer, struct start *start) {
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+        int r;
+
+        buffer_printf(&path, "%s/baseline", observer->options->settings->state_directory);
+        r = baseline_start(buffer_string(&path), &observer->lmdb, &start->found, &start->aside, &start->problem);
+        if (r < 0)
+                diagnostics_error(r, "%s", buffer_string(&path));
+        return r;
+}
+
+static int open_recorder(struct observer *observer, struct start *start) {
+        const struct observer_options *options = observer->options;
+        struct recorder_options recorder = {
+                .baseline = lmdb_baseline_interface(observer->lmdb),
+                .settings = options->settings,
+                .watches = observer->watches,
+                .n_watches = observer->n_watches,
+                .sinks = options->sinks,
+                .host = &observer->host,
+                .favours = &observer->favours.favours,
+                .event_host = observer->event_host,
+                .once = options->once,
+        };
+        uint64_t page_ns = status_page_last_round(options->settings);
+        int r = recorder_new(&recorder, &observer->recorder);
+
+        if (r < 0)
+                return r;
+        start->unwatched_since_ns = recorder_last_look(observer->recorder);
+        if (start->unwatched_since_ns && page_ns > start->unwatched_since_ns)
+                start->unwatched_since_ns = page_ns; /* quiet rounds write nothing to disk, but they show themselves there */
+        return 0;
+}
+
+static int open_engine(struct observer *observer, const struct start *start) {
+        const struct settings *settings = observer->options->settings;
+        struct engine_options engine = {
+                .baseline = lmdb_baseline_interface(observer->lmdb),
+                .clock = &observer->clock,
+                .out = recorder_out(observer->recorder),
+                .watches = observer->watches,
+                .n_watches = observer->n_watches,
+                .interval_ns = settings->interval_ns,
+                .reconcile_ns = settings->reconcile_ns,
+                .next_sequence = recorder_next_sequence(observer->recorder),
+                .unwatched_since_ns = start->unwatched_since_ns,
+        };
+        int r;
+
+        observer->clock = (struct engine_clock){
+                .realtime = on_realtime,
+                .monotonic_ns = on_monotonic,
+                .cpu_ns = on_cpu,
+                .random = on_random,
+                .tick_ns = clock_tick_ns(),
+        };
+        r = engine_new(&engine, &observer->engine);
+        if (r == 0)
+                recorder_attach(observer->recorder, observer->engine);
+        return r;
+}
+
+static void say_start(struct observer *observer, struct start *start) {
+        _cleanup_buffer_ struct buffer banner = BUFFER_NULL, digest = BUFFER_NULL, since = BUFFER_NULL;
+        struct event event = { 0 };
+        struct timespec now;
+
+        (void)banner_append(&banner, observer->options->version);
+        recorder_say(observer->recorder, buffer_string(&banner));
+        (void)banner_program_digest(&digest);
+        event_add(&event, "process.pid", FIELD_NUMBER, value_number((uint64_t)getpid()));
+        if (start->unwatched_since_ns) {
+                struct timespec at = timestamp_of_ns(start->unwatched_since_ns);
+
+                (void)clock_gettime(CLOCK_REALTIME, &now);
+                buffer_append_string(&since, "; nobody watched since ");
+                timestamp_local(&since, &at);
+                buffer_printf(&since, " (%lld s)", (long long)(now.tv_sec - at.tv_sec));
+                event_add(&event, "nephronix.unwatched.since", FIELD_TIME, value_number(start->unwatched_since_ns));
+                event_add(&event, "nephronix.unwatched.until", FIELD_TIME, value_number(timestamp_to_ns(&now)));
+        }
+        notice(observer, observer->options->reloaded ? &monitor_reloaded : &monitor_started, event,
+               "nephronix %s %s on %s, BLAKE2b of its program %.32s...%s", observer->options->version,
+               observer->options->reloaded ? "took a new configuration" : "started", observer->host_name,
+               buffer_string(&digest), buffer_string(&since));
+        if (start->found == BASELINE_DAMAGED)
+                notice(observer, &baseline_damaged, (struct event){ 0 },
+                       "the baseline was damaged (%s) and lies aside in %s: what changed while nobody watched cannot be told, and "
+                       "what is there now is taken as it is", buffer_string(&start->problem), buffer_string(&start->aside));
+        if (start->found == BASELINE_NEW && recorder_ledger_sequence(observer->recorder) > 0)
+                notice(observer, &baseline_missing, (struct event){ 0 },
+                       "the baseline is gone though the ledger knows %llu events: what changed while nobody watched cannot be "
+                       "told, and what is there now is taken as it is",
+                       (unsigned long long)recorder_ledger_sequence(observer->recorder));
+}
+
+static int start_up(struct observer *observer, struct start *start) {
+        const struct observer_options *options = observer->options;
+        const struct settings *settings = options->settings;
+        int r;
+
+        set_priorities();
+        r = host_open(&observer->host, settings->host_root);
+        if (r == 0)
+                r = host_open(&observer->own_host, "/");
+        if (r < 0) {
+                diagnostics_error(r, "%s", settings->host_root);
+                return r;
+        }
+        r = banner_host(settings->host_root, &observer->host_name, &observer->machine_id, &observer->boot_id);
+        if (r < 0)
+                return r;
+        observer->event_host = (struct event_host){
+                .name = observer->host_name,
+                .machine_id = observer->machine_id,
+                .boot_id = observer->boot_id[0] ? observer->boot_id : NULL,
+                .version = options->version,
+        };
+        favours_init(&observer->favours, options->socket, &observer->host);
+        observer->host.helper = &observer->favours.helper;
+
+        observer->loop = loop_new();
+        if (!observer->loop)
+                return -ENOMEM;
+        r = open_signals(observer);
+        if (r == 0) {
+                observer->channel = (struct loop_file){ .fd = options->socket, .ready = on_channel };
+                r = loop_add(observer->loop, &observer->channel, EPOLLIN);
+        }
+        if (r == 0)
+                r = choose_watches(observer);
+        if (r == 0)
+                r = open_baseline(observer, start);
+        if (r == 0)
+                r = open_recorder(observer, start);
+        if (r == 0)
+                r = open_engine(observer, start);
+        if (r == 0 && !options->once)
+                r = open_sources(observer);
+        if (r == 0 && !options->once) {
+                (void)clock_gettime(CLOCK_REALTIME, &observer->page_options.started);
+                observer->page_options.settings = settings;
+                observer->page_options.event_host = &observer->event_host;
+                r = status_page_new(&observer->page_options, &observer->page);
+                if (r < 0)
+                        diagnostics_error(r, "%s", settings->run_directory);
+        }
+        return r;
+}
+
+static void shut_down(struct observer *observer) {
+        close_sources(observer);
+        (void)status_page_free(observer->page);
+        (void)engine_free(observer->engine);
+        (void)recorder_free(observer->recorder);
+        (void)lmdb_baseline_close(observer->lmdb);
+        favours_done(&observer->favours);
+        (void)loop_free(observer->loop);
+        (void)fd_close(observer->signals.fd);
+        host_close(&observer->host);
+        host_close(&observer->own_host);
+        for (size_t i = 0; i < observer->own_settings.paths.count; i++)
+                free(observer->own_settings.paths.items[i]);
+        free(observer->own_settings.paths.items);
+        free(observer->watches);
+        free(observer->host_name);
+        free(observer->machine_id);
+        free(observer->boot_id);
+        buffer_done(&observer->datagram);
+}
+
+/* ---- the two ways to run ---- */
+
+static bool any_waiting(const struct observer *observer) {
+        for (size_t i = 0; i < engine_count(observer->engine); i++) {
+                struct engine_report report;
+
+                engine_report(observer->engine, i, &report);
+                if (report.state == ENGINE_WAITING)
+                        return true;
+        }
+        return false;
+}
+
+/* One comparison. Answers of the guard are waited for. */
+static int run_once(struct observer *observer) {
+        uint64_t changes = 0;
+        bool failing = false;
+        int r = engine_round(observer->engine, true);
+
+        for (int i = 0; r == 0 && i < ONCE_TRIES && any_waiting(observer); i++) {
+                struct timespec pause = { .tv_nsec = 100000000 };
+
+                (void)nanosleep(&pause, NULL);
+                r = on_channel(&observer->channel, EPOLLIN);
+        }
+        for (size_t i = 0; i < engine_count(observer->engine); i++) {
+                struct engine_report report;
+
+                engine_report(observer->engine, i, &report);
+                changes += report.changes;
+                failing |= report.state == ENGINE_FAILING || report.state == ENGINE_WAITING;
+        }
+        if (r == 0)
+                r = recorder_stop(observer->recorder);
+        (void)fflush(stdout);
+        if (r < 0 || failing)
+                return OBSERVER_TROUBLE;
+        return changes ? OBSERVER_CHANGES : OBSERVER_NO_CHANGE;
+}
+
+static int run(struct observer *observer, struct start *start) {
+        struct message ready = { .type = MESSAGE_READY }, stopped = { .type = MESSAGE_STOPPED };
+        int r;
+
+        say_start(observer, start);
+        round_now(observer, true);
+        r = favours_send(observer->options->socket, &ready, -1);
+        if (r < 0)
+                return r;
+        r = loop_run(observer->loop);
+        if (r < 0)
+                diagnostics_error(r, "the loop ended");
+
+        notice(observer, &monitor_stopped, (struct event){ 0 }, "nephronix stops watching");
+        round_now(observer, false);
+        if (recorder_stop(observer->recorder) < 0)
+                diagnostics_warn("the end could not be noted");
+        (void)favours_send(observer->options->socket, &stopped, -1);
+        return r;
+}
+
+int observer_run(const struct observer_options *options) {
+        struct observer observer = {
+                .options = options,
+                .host = HOST_NULL,
+                .own_host = HOST_NULL,
+                .channel = { .fd = -1 },
+                .signals = { .fd = -1 },
+                .favours = { .socket = -1, .answer = -1 },
+        };
+        struct start start = { 0 };
+        int r;
+
+        diagnostics_open("observer", options->foreground);
+        r = start_up(&observer, &start);
+        if (r == 0)
+                r = options->once ? run_once(&observer) : run(&observer, &start);
+        shut_down(&observer);
+        buffer_done(&start.aside);
+        buffer_done(&start.problem);
+        if (options->once)
+                return r < 0 ? OBSERVER_TROUBLE : r;
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

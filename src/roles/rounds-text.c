@@ -1,0 +1,517 @@
+#include "rounds-text.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "hunks.h"
+#include "sentence.h"
+#include "workspace.h"
+
+enum { SENTENCES_MAX = 1000 };  /* of one group in one round; the ledger has them all */
+
+/* The watches that share a title and a document. */
+struct group {
+        const struct document *document, *statistics;   /* NULL: none */
+        const char *title_changed, *title_quiet, *path;
+        size_t *members;                /* owned; indices of watches */
+        size_t count;
+        bool has_file;                  /* documents go to workspace/ */
+        struct workspace_document prepared, prepared_statistics;
+        bool changed, learned;
+};
+
+/* An event of this round. */
+struct told {
+        struct rounds_text_told told;
+        bool quiet;
+        size_t watch;                   /* index, or SIZE_MAX for nephronix's own */
+        size_t sentence, sentence_size, tail_size, json, json_size;
+};
+
+struct rounds_text {
+        struct baseline *baseline;
+        const struct engine_watch *watches;
+        size_t n_watches;
+        int workspace;
+        enum severity json_from;
+        struct rounds_text_writer writer;
+        struct group *groups;
+        size_t n_groups;
+        struct buffer told, sentences, jsons;
+};
+
+/* Where the hunks of one document go. */
+struct hunks_target {
+        struct hunks_out out;
+        struct rounds_text *text;
+        const struct round *round;
+        struct workspace_document *prepared;    /* NULL: no file */
+        bool log;                               /* the diff lines go to the log too */
+        struct buffer *before, *now;            /* the whole document, where it is told (userchk_stats); NULL */
+};
+
+static bool same_group(const struct engine_watch *a, const struct engine_watch *b) {
+        const struct document *left = a->kind->document, *right = b->kind->document;
+
+        return left && right && a->kind != b->kind && strcmp(left->name, right->name) == 0;
+}
+
+static int build_groups(struct rounds_text *text) {
+        text->groups = calloc(text->n_watches + 1, sizeof(*text->groups));
+        if (!text->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < text->n_watches; i++) {
+                const struct engine_watch *watch = &text->watches[i];
+                struct group *group = NULL;
+                size_t *members;
+
+                for (size_t k = 0; k < text->n_groups && !group; k++)
+                        if (same_group(&text->watches[text->groups[k].members[0]], watch))
+                                group = &text->groups[k];
+                if (!group) {
+                        group = &text->groups[text->n_groups++];
+                        group->document = watch->kind->document;
+                        group->statistics = watch->kind->statistics;
+                        group->title_changed = watch->kind->title_changed;
+                        group->title_quiet = watch->kind->title_quiet;
+                        group->path = watch->settings->paths.count ? watch->settings->paths.items[0] : "";
+                        group->prepared = group->prepared_statistics = WORKSPACE_DOCUMENT_NULL;
+                        /* bootchk is the document of /boot; other trees are told in the log alone */
+                        group->has_file = group->document &&
+                                          (watch->kind->built_in || strcmp(watch->settings->name, "boot") == 0);
+                }
+                members = reallocarray(group->members, group->count + 1, sizeof(*members));
+                if (!members)
+                        return -ENOMEM;
+                group->members = members;
+                group->members[group->count++] = i;
+        }
+        return 0;
+}
+
+int rounds_text_new(struct baseline *baseline, const struct engine_watch *watches, size_t n_watches, int workspace,
+                    enum severity json_from, const struct rounds_text_writer *writer, struct rounds_text **ret) {
+        struct rounds_text *text = calloc(1, sizeof(*text));
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        text->baseline = baseline;
+        text->watches = watches;
+        text->n_watches = n_watches;
+        text->workspace = workspace;
+        text->json_from = json_from;
+        text->writer = *writer;
+        r = build_groups(text);
+        if (r < 0) {
+                (void)rounds_text_free(text);
+                return r;
+        }
+        *ret = text;
+        return 0;
+}
+
+struct rounds_text *rounds_text_free(struct rounds_text *text) {
+        if (!text)
+                return NULL;
+        for (size_t i = 0; text->groups && i < text->n_groups; i++) {
+                workspace_drop(&text->groups[i].prepared);
+                workspace_drop(&text->groups[i].prepared_statistics);
+                free(text->groups[i].members);
+        }
+        free(text->groups);
+        buffer_done(&text->told);
+        buffer_done(&text->sentences);
+        buffer_done(&text->jsons);
+        free(text);
+        return NULL;
+}
+
+/* ---- events ---- */
+
+static size_t told_count(const struct rounds_text *text) {
+        return text->told.size / sizeof(struct told);
+}
+
+static struct told *told_at(const struct rounds_text *text, size_t index) {
+        return (struct told *)(void *)text->told.data + index;
+}
+
+static size_t watch_index(const struct rounds_text *text, const char *name) {
+        for (size_t i = 0; name && i < text->n_watches; i++)
+                if (strcmp(text->watches[i].settings->name, name) == 0)
+                        return i;
+        return SIZE_MAX;
+}
+
+static struct group *group_of(struct rounds_text *text, size_t watch) {
+        for (size_t i = 0; i < text->n_groups; i++)
+                for (size_t k = 0; k < text->groups[i].count; k++)
+                        if (text->groups[i].members[k] == watch)
+                                return &text->groups[i];
+        return NULL;
+}
+
+static void drop_from(struct rounds_text *text, uint64_t sequence) {
+        while (told_count(text) > 0) {
+                struct told *last = told_at(text, told_count(text) - 1);
+
+                if (last->told.sequence < sequence)
+                        return;
+                buffer_truncate(&text->sentences, last->sentence);
+                buffer_truncate(&text->jsons, last->json);
+                buffer_truncate(&text->told, text->told.size - sizeof(*last));
+        }
+}
+
+int rounds_text_event(struct rounds_text *text, const struct event *event, struct bytes json) {
+        struct told told = {
+                .told = { .sequence = event->sequence, .severity = event->severity },
+                .quiet = event->quiet,
+                .watch = event->kind || event->action == &engine_baseline_created ? watch_index(text, event->watch) : SIZE_MAX,
+        };
+
+        drop_from(text, event->sequence);
+        told.sentence = text->sentences.size;
+        sentence_of_event(&text->sentences, event);
+        told.sentence_size = text->sentences.size - told.sentence;
+        if (event->change)
+                buffer_printf(&text->sentences, "; who: %s; seen by %s (%s); %s; event %llu",
+                              event->actor.known ? "known" : "unknown", event->seen_by, event->sensor,
+                              severity_name(event->severity), (unsigned long long)event->sequence);
+        told.tail_size = text->sentences.size - told.sentence - told.sentence_size;
+        told.json = text->jsons.size;
+        if (!event->quiet && event->severity >= text->json_from) {
+                buffer_append_bytes(&text->jsons, json);
+                told.json_size = json.size;
+        }
+        buffer_append(&text->told, &told, sizeof(told));
+        if (buffer_error(&text->told) < 0 || buffer_error(&text->sentences) < 0 || buffer_error(&text->jsons) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
+                       int (*callback)(void *context, const struct rounds_text_told *told, struct bytes sentence,
+                                       struct bytes json),
+                       void *context) {
+        drop_from(text, next_sequence);
+        for (size_t i = 0; i < told_count(text); i++) {
+                const struct told *told = told_at(text, i);
+                int r;
+
+                if (told->quiet || told->told.severity < minimum)
+                        continue;
+                r = callback(context, &told->told, bytes_of(text->sentences.data + told->sentence, told->sentence_size),
+                             bytes_of(text->jsons.data + told->json, told->json_size));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- lines ---- */
+
+static int line(struct rounds_text *text, const struct round *round, struct bytes bytes) {
+        return text->writer.line(text->writer.context, round, bytes);
+}
+
+static int line_string(struct rounds_text *text, const struct round *round, const char *string) {
+        return line(text, round, bytes_of_string(string));
+}
+
+static void add_line(struct buffer *buffer, struct bytes bytes) {
+        buffer_append_bytes(buffer, bytes);
+        buffer_append_byte(buffer, '\n');
+}
+
+static int on_diff(struct hunks_out *out, struct bytes bytes) {
+        struct hunks_target *target = container_of(out, struct hunks_target, out);
+
+        if (target->prepared && target->prepared->diff.name) {
+                new_file_write(&target->prepared->diff, bytes);
+                new_file_write(&target->prepared->diff, bytes_of_string("\n"));
+        }
+        return target->log ? line(target->text, target->round, bytes) : 0;
+}
+
+static int on_now(struct hunks_out *out, struct bytes bytes) {
+        struct hunks_target *target = container_of(out, struct hunks_target, out);
+
+        if (target->prepared) {
+                new_file_write(&target->prepared->current, bytes);
+                new_file_write(&target->prepared->current, bytes_of_string("\n"));
+        }
+        if (target->now)
+                add_line(target->now, bytes);
+        return 0;
+}
+
+static int on_before(struct hunks_out *out, struct bytes bytes) {
+        struct hunks_target *target = container_of(out, struct hunks_target, out);
+
+        if (target->before)
+                add_line(target->before, bytes);
+        return 0;
+}
+
+/* Runs one document of a group through hunks: both sides of every member, one after the other. */
+static int render(struct rounds_text *text, struct group *group, bool statistics, struct hunks_target *target, bool in_transaction) {
+        struct baseline *baseline = text->baseline;
+        const struct document *document = statistics ? group->statistics : group->document;
+        struct hunks *hunks;
+        int r = 0;
+
+        target->out = (struct hunks_out){ .diff = on_diff, .now = on_now, .before = on_before };
+        target->text = text;
+        hunks = hunks_new(&target->out, document->header, !group->learned);
+        if (!hunks)
+                return -ENOMEM;
+        for (size_t i = 0; i < group->count && r == 0; i++) {
+                const struct engine_watch *watch = &text->watches[group->members[i]];
+                const struct document *own = statistics ? watch->kind->statistics : watch->kind->document;
+                _cleanup_stream_ struct stream *before = NULL, *now = NULL;
+
+                if (!own)
+                        continue;
+                r = baseline->ops->read(baseline, BASELINE_BEFORE, watch->settings->name, watch->kind->fields, BYTES_NULL, &before);
+                if (r == 0)
+                        r = baseline->ops->read(baseline, in_transaction ? BASELINE_NOW : BASELINE_BEFORE, watch->settings->name,
+                                                watch->kind->fields, BYTES_NULL, &now);
+                if (r == 0)
+                        r = hunks_section(hunks, own, watch->kind->fields, before, now);
+        }
+        if (r == 0)
+                r = hunks_end(hunks);
+        (void)hunks_free(hunks);
+        return r;
+}
+
+static int write_document(struct rounds_text *text, struct group *group, const struct round *round) {
+        struct hunks_target target = { .round = round, .log = true };
+        int r;
+
+        if (group->has_file) {
+                target.prepared = &group->prepared;
+                r = workspace_begin(&group->prepared, text->workspace, group->document->name, true);
+                if (r < 0)
+                        return r;
+        }
+        r = render(text, group, false, &target, true);
+        if (r == 0 && group->has_file)
+                r = workspace_finish(&group->prepared);
+        return r;
+}
+
+/* "Previously: " or "Now: " and a document, its further lines as they are. */
+static int write_told_document(struct rounds_text *text, const struct round *round, const char *word, struct buffer *document) {
+        _cleanup_buffer_ struct buffer first = BUFFER_NULL;
+        size_t at = 0;
+        int r = buffer_error(document);
+
+        buffer_append_string(&first, word);
+        while (r == 0 && (at < document->size || first.size > 0)) {
+                const uint8_t *start = document->data + at;
+                const uint8_t *end = at < document->size ? memchr(start, '\n', document->size - at) : NULL;
+                size_t length = end ? (size_t)(end - start) : document->size - at;
+
+                if (first.size > 0) {
+                        buffer_append(&first, start, length);
+                        r = buffer_error(&first) < 0 ? -ENOMEM : line(text, round, buffer_bytes(&first));
+                        buffer_clear(&first);
+                } else {
+                        r = line(text, round, bytes_of(start, length));
+                }
+                at += length + (end ? 1 : 0);
+        }
+        return r;
+}
+
+static int write_statistics(struct rounds_text *text, struct group *group, const struct round *round) {
+        _cleanup_buffer_ struct buffer before = BUFFER_NULL, now = BUFFER_NULL;
+        struct hunks_target target = {
+                .round = round, .prepared = &group->prepared_statistics, .before = &before, .now = &now,
+        };
+        int r;
+
+        r = workspace_begin(&group->prepared_statistics, text->workspace, group->statistics->name, true);
+        if (r == 0)
+                r = render(text, group, true, &target, true);
+        if (r == 0)
+                r = workspace_finish(&group->prepared_statistics);
+        if (r == 0)
+                r = line_string(text, round, "Comparing user stats...");
+        if (r == 0)
+                r = write_told_document(text, round, "Previously: ", &before);
+        return r < 0 ? r : write_told_document(text, round, "Now: ", &now);
+}
+
+static int write_title(struct rounds_text *text, const struct round *round, const char *title, const char *path) {
+        _cleanup_buffer_ struct buffer buffer = BUFFER_NULL;
+
+        sentence_title(&buffer, title, path);
+        return buffer_error(&buffer) < 0 ? -ENOMEM : line(text, round, buffer_bytes(&buffer));
+}
+
+static int write_sentences(struct rounds_text *text, const struct group *group, const struct round *round) {
+        size_t written = 0, left = 0;
+
+        for (size_t i = 0; i < told_count(text); i++) {
+                const struct told *told = told_at(text, i);
+                bool ours = !group && told->watch == SIZE_MAX;
+                int r;
+
+                for (size_t k = 0; group && k < group->count && !ours; k++)
+                        ours = told->watch == group->members[k];
+                if (!ours)
+                        continue;
+                if (written == SENTENCES_MAX) {
+                        left++;
+                        continue;
+                }
+                written++;
+                r = line(text, round, bytes_of(text->sentences.data + told->sentence, told->sentence_size + told->tail_size));
+                if (r < 0)
+                        return r;
+        }
+        if (left) {
+                char more[64];
+
+                (void)snprintf(more, sizeof(more), "and %zu more: nephronix events", left);
+                return line_string(text, round, more);
+        }
+        return 0;
+}
+
+static void mark_groups(struct rounds_text *text, const struct engine *engine) {
+        for (size_t i = 0; i < text->n_groups; i++)
+                text->groups[i].changed = text->groups[i].learned = false;
+        for (size_t i = 0; i < engine_count(engine); i++) {
+                struct engine_report report;
+
+                engine_report(engine, i, &report);
+                if (report.changed)
+                        group_of(text, i)->changed = true;
+        }
+        for (size_t i = 0; i < told_count(text); i++) {
+                const struct told *told = told_at(text, i);
+
+                if (told->quiet && told->watch != SIZE_MAX)
+                        group_of(text, told->watch)->changed = group_of(text, told->watch)->learned = true;
+        }
+}
+
+int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round) {
+        int r = 0;
+
+        drop_from(text, engine_next_sequence(engine));
+        mark_groups(text, engine);
+        for (size_t i = 0; i < text->n_groups && r == 0; i++) {
+                struct group *group = &text->groups[i];
+
+                if (!group->changed)
+                        continue;
+                r = write_title(text, round, group->title_changed, group->path);
+                if (r == 0 && group->document)
+                        r = write_document(text, group, round);
+                if (r == 0)
+                        r = write_sentences(text, group, round);
+                if (r == 0 && group->statistics)
+                        r = write_statistics(text, group, round);
+        }
+        return r < 0 ? r : write_sentences(text, NULL, round);
+}
+
+int rounds_text_quiet(struct rounds_text *text, const struct engine *engine, const struct round *round) {
+        for (size_t i = 0; i < text->n_groups; i++) {
+                struct group *group = &text->groups[i];
+                bool looked = false, changed = false;
+
+                for (size_t k = 0; k < group->count; k++) {
+                        struct engine_report report;
+
+                        engine_report(engine, group->members[k], &report);
+                        looked |= report.looked;
+                        changed |= report.changed;
+                }
+                if (looked && !changed && group->title_quiet) {
+                        int r = write_title(text, round, group->title_quiet, group->path);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* ---- files ---- */
+
+static int place(struct rounds_text *text, struct workspace_document *prepared, const char *name, bool only_if_different) {
+        int r;
+
+        if (!prepared->current.name)
+                return 0;
+        r = workspace_place(prepared, text->workspace, name, only_if_different);
+        workspace_drop(prepared);
+        return r;
+}
+
+int rounds_text_place(struct rounds_text *text) {
+        int r = 0;
+
+        for (size_t i = 0; i < text->n_groups; i++) {
+                struct group *group = &text->groups[i];
+                int s = 0;
+
+                if (group->document)
+                        s = place(text, &group->prepared, group->document->name, false);
+                if (s == 0 && group->statistics)
+                        s = place(text, &group->prepared_statistics, group->statistics->name, false);
+                if (s < 0)
+                        r = s;
+        }
+        return r;
+}
+
+void rounds_text_clear(struct rounds_text *text) {
+        for (size_t i = 0; i < text->n_groups; i++) {
+                workspace_drop(&text->groups[i].prepared);
+                workspace_drop(&text->groups[i].prepared_statistics);
+        }
+        buffer_done(&text->told);
+        buffer_done(&text->sentences);
+        buffer_done(&text->jsons);
+}
+
+static int restore_document(struct rounds_text *text, struct group *group, bool statistics) {
+        const struct document *document = statistics ? group->statistics : group->document;
+        struct workspace_document *prepared = statistics ? &group->prepared_statistics : &group->prepared;
+        struct hunks_target target = { .prepared = prepared };
+        int r;
+
+        r = workspace_begin(prepared, text->workspace, document->name, false);
+        if (r == 0)
+                r = render(text, group, statistics, &target, false);
+        if (r == 0)
+                r = workspace_finish(prepared);
+        return r < 0 ? r : place(text, prepared, document->name, true);
+}
+
+int rounds_text_restore(struct rounds_text *text) {
+        int r = 0;
+
+        for (size_t i = 0; i < text->n_groups && r == 0; i++) {
+                struct group *group = &text->groups[i];
+                bool known = false;
+
+                for (size_t k = 0; k < group->count; k++)
+                        known |= text->baseline->ops->known(text->baseline,
+                                                            text->watches[group->members[k]].settings->name) > 0;
+                group->learned = false;
+                if (!known || !group->has_file)
+                        continue;
+                r = restore_document(text, group, false);
+                if (r == 0 && group->statistics)
+                        r = restore_document(text, group, true);
+        }
+        return r;
+}

@@ -1,0 +1,43 @@
+/* rounds-text.h - what a round reads like in the classic text log, and the .dat files that go with it: title, classic diff,
+ * then ours (what, who, how it was seen). */
+#pragma once
+
+#include "engine.h"
+
+struct rounds_text;
+
+struct rounds_text_writer {
+        int (*line)(void *context, const struct round *round, struct bytes line);
+        void *context;
+};
+
+struct rounds_text_told {
+        uint64_t sequence;
+        enum severity severity;
+};
+
+/* workspace: the folder (borrowed). json_from: events from this severity on are kept as JSON for alerts. */
+int rounds_text_new(struct baseline *baseline, const struct engine_watch *watches, size_t n_watches, int workspace,
+                    enum severity json_from, const struct rounds_text_writer *writer, struct rounds_text **ret);
+struct rounds_text *rounds_text_free(struct rounds_text *text);
+
+/* Notes an event of the round. One with the sequence of an earlier one takes its place, and that of all after it: their part of
+ * the transaction was given back. */
+int rounds_text_event(struct rounds_text *text, const struct event *event, struct bytes json);
+
+/* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */
+int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round);
+/* Calls back for each event of at least that severity that is not quiet. */
+int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
+                       int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes json),
+                       void *context);
+/* The "No changes" lines of what was looked at and had none. */
+int rounds_text_quiet(struct rounds_text *text, const struct engine *engine, const struct round *round);
+
+/* After the commit: puts the prepared .dat files into place. */
+int rounds_text_place(struct rounds_text *text);
+/* The round is over: drops what was noted and not placed. */
+void rounds_text_clear(struct rounds_text *text);
+
+/* At start: brings the .dat files to what the baseline says, should a crash have come between. */
+int rounds_text_restore(struct rounds_text *text);

@@ -1,0 +1,23 @@
+/* status-page.h - what `nephronix status` shows, kept up to date in RunDirectory=/status after every round (page.h). */
+#pragma once
+
+#include "engine.h"
+#include "recorder.h"
+
+struct status_page;
+
+struct status_page_options {
+        const struct settings *settings;
+        const struct event_host *event_host;
+        struct timespec started;
+};
+
+/* Makes the page anew. The options are borrowed. 0 and *ret, or negative errno. */
+int status_page_new(const struct status_page_options *options, struct status_page **ret);
+struct status_page *status_page_free(struct status_page *page); /* takes NULL; returns NULL */
+
+int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder);
+
+/* Wall clock of the last round that the page left by an earlier run tells; 0: no page, or it tells none. To be asked before
+ * status_page_new(). */
+uint64_t status_page_last_round(const struct settings *settings);
