@@ -71,12 +71,13 @@ static size_t unescape(struct bytes text, uint8_t *ret) {
         static const char letters[] = "abfnrtv", values[] = "\a\b\f\n\r\t\v";
         const char *letter;
 
-        if (text.size >= 3 && text.data[0] == 'x' && digit_value(text.data[1], 16) >= 0 && digit_value(text.data[2], 16) >= 0) {
+        if (text.size >= 3 && text.data[0] == 'x' && digit_value(text.data[1], 16) >= 0 &&
+            digit_value(text.data[2], 16) >= 0) {
                 *ret = (uint8_t)(digit_value(text.data[1], 16) << 4 | digit_value(text.data[2], 16));
                 return 3;
         }
-        if (text.size >= 3 && text.data[0] <= '3' && digit_value(text.data[0], 4) >= 0 && digit_value(text.data[1], 8) >= 0 &&
-            digit_value(text.data[2], 8) >= 0) {
+        if (text.size >= 3 && text.data[0] <= '3' && digit_value(text.data[0], 4) >= 0 &&
+            digit_value(text.data[1], 8) >= 0 && digit_value(text.data[2], 8) >= 0) {
                 *ret = (uint8_t)(digit_value(text.data[0], 4) << 6 | digit_value(text.data[1], 8) << 3 |
                                  digit_value(text.data[2], 8));
                 return 3;
@@ -340,8 +341,9 @@ static int read_logind(const struct host *host, struct sessions *sessions) {
         return 0;
 }
 
-/* True if logind knows this login too; then the session is used up. sshd's session gets its terminal after logind was told
- * of it, and logind learns the name from utmp: the same leader makes it one session, and what logind lacks is taken over. */
+/* True if logind knows this login too; then the session is used up. sshd's session gets its terminal after logind was
+ * told of it, and logind learns the name from utmp: the same leader makes it one session, and what logind lacks is
+ * taken over. */
 static bool join(struct sessions *sessions, size_t n_logind, struct session *session) {
         for (size_t i = 0; i < n_logind; i++) {
                 const struct session *known = &sessions->items[i];
@@ -355,7 +357,8 @@ static bool join(struct sessions *sessions, size_t n_logind, struct session *ses
                 struct session *known = &sessions->items[i];
 
                 /* utmp cuts the name at 32 bytes */
-                if (known->tty.size || known->leader != session->leader || !bytes_starts_with(known->user, session->user))
+                if (known->tty.size || known->leader != session->leader ||
+                    !bytes_starts_with(known->user, session->user))
                         continue;
                 known->tty = session->tty;
                 if (known->remote.size == 0)

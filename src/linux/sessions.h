@@ -11,7 +11,7 @@ struct session {
         enum session_source source;
         struct bytes id;        /* logind's; empty for utmp */
         struct bytes user;      /* name, or the uid in digits where no name is told */
-        struct bytes tty;       /* without "/dev/"; empty: no terminal. Outside text: session_terminal_ok() before use */
+        struct bytes tty; /* without "/dev/"; empty: no terminal. Outside text: session_terminal_ok() before use */
         struct bytes remote;    /* host name or address; empty: here */
         struct bytes service, type;
         bool has_user_id;
@@ -39,8 +39,8 @@ struct sessions {
 /* sizeof(struct utmp): 384 on most hosts. */
 size_t session_utmp_size(void);
 
-/* One file of logind, named 'id'. 1 and *ret: a person's session that is not closing; 0: something else (greeter, manager,
- * closing); -EBADMSG: not such a file. ret->memory is the caller's to free. */
+/* One file of logind, named 'id'. 1 and *ret: a person's session that is not closing; 0: something else (greeter,
+ * manager, closing); -EBADMSG: not such a file. ret->memory is the caller's to free. */
 int session_parse_logind(struct bytes id, struct bytes text, struct session *ret);
 
 /* One record of session_utmp_size() bytes. 1 and *ret: a login; 0: a record of another kind; -EBADMSG: garbage. */
@@ -49,8 +49,9 @@ int session_parse_utmp(const uint8_t *record, struct session *ret);
 /* True for a relative name below /dev made of harmless bytes, without "..": fit to be opened and printed. */
 bool session_terminal_ok(struct bytes tty);
 
-/* All sessions of people, logind's first; those of utmp whose process is gone or whose terminal logind knows are left out.
- * The list must be SESSIONS_NULL or read before. 0 or negative errno (-ENOMEM; a source that fails is has_... false). */
+/* All sessions of people, logind's first; those of utmp whose process is gone or whose terminal logind knows are left
+ * out. The list must be SESSIONS_NULL or read before. 0 or negative errno (-ENOMEM; a source that fails is has_...
+ * false). */
 int sessions_read(const struct host *host, struct sessions *sessions);
 
 /* Whether that process exists now; true where the host has no proc. */

@@ -1,5 +1,6 @@
-/* kernel-messages.c - messages of the kernel log that match, each once: boot id and sequence number name it across restarts.
- * Read through /dev/kmsg, kept open so that a quiet round is one read(). A fixture tree has a plain file there, a line each. */
+/* kernel-messages.c - messages of the kernel log that match, each once: boot id and sequence number name it across
+ * restarts. Read through /dev/kmsg, kept open so that a quiet round is one read(). A fixture tree has a plain file
+ * there, a line each. */
 #include "kernel-messages.h"
 
 #include <errno.h>
@@ -301,8 +302,8 @@ static int read_device(struct messages_state *state, struct collector *collector
 
                 if (n < 0 && errno == EAGAIN)
                         return 0;
-                /* EPIPE: overwritten before we came, the next read goes on at the oldest that is left. EINVAL: longer than
-                 * the place, and skipped. Both show as a jump of the sequence. */
+                /* EPIPE: overwritten before we came, the next read goes on at the oldest that is left. EINVAL: longer
+                 * than the place, and skipped. Both show as a jump of the sequence. */
                 if (n < 0 && (errno == EPIPE || errno == EINVAL || errno == EINTR))
                         continue;
                 if (n < 0)

@@ -16,5 +16,6 @@ struct kmsg_record {
  * 0, or -EBADMSG and *ret untouched. */
 int kmsg_parse(struct bytes record, struct kmsg_record *ret);
 
-/* Whether the text holds one of the alternatives ("module|bpf"), upper and lower case alike. An empty one matches nothing. */
+/* Whether the text holds one of the alternatives ("module|bpf"), upper and lower case alike. An empty one matches
+ * nothing. */
 bool kmsg_matches(struct bytes text, const char *alternatives);

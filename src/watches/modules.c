@@ -1,5 +1,5 @@
-/* modules.c - loaded kernel modules: /proc/modules joined with /sys/module, which also shows what hides from the former.
- * How often a module is used and by whom moves by itself and is left out, as is the address it lies at. */
+/* modules.c - loaded kernel modules: /proc/modules joined with /sys/module, which also shows what hides from the
+ * former. How often a module is used and by whom moves by itself and is left out, as is the address it lies at. */
 #include "modules.h"
 
 #include <dirent.h>
@@ -42,8 +42,8 @@ enum {
         RACES_MAX = 3,
 };
 
-/* A folder of /sys/module. Kernfs numbers its inodes upwards, so name and inode name one loaded instance, and what was read
- * of it once need not be read again. */
+/* A folder of /sys/module. Kernfs numbers its inodes upwards, so name and inode name one loaded instance, and what was
+ * read of it once need not be read again. */
 struct entry {
         char *name;             /* owned */
         uint64_t inode;
@@ -413,8 +413,8 @@ static int add_hidden(struct modules_state *state, int directory, struct entry *
         return add_record(state, bytes_of_string(entry->name), entry, bytes_of_string(taints), &record);
 }
 
-/* A module enters the list before its folder is made, and leaves it after the folder is gone. So one with a folder that a
- * second reading of the list does not show either is hidden. 0, or -EAGAIN: it was loaded between the readings. */
+/* A module enters the list before its folder is made, and leaves it after the folder is gone. So one with a folder that
+ * a second reading of the list does not show either is hidden. 0, or -EAGAIN: it was loaded between the readings. */
 static int look_for_hidden(struct modules_state *state, int directory) {
         bool read_again = false;
 
@@ -484,7 +484,7 @@ static int modules_collect(void *data, const struct collect_request *request, st
         (void)request;
         for (int i = 0;; i++) {
                 r = collect_once(state);
-                if (r != -EAGAIN || i == RACES_MAX) /* modules come all the time: what hides is found in another round */
+                if (r != -EAGAIN || i == RACES_MAX) /* what hides is found in a calmer round */
                         break;
         }
         if (r == -ENOENT) {
@@ -501,13 +501,14 @@ static int modules_collect(void *data, const struct collect_request *request, st
 
 static const struct action hidden_module = {
         "loaded-kernel-module", "driver", "start", SEVERITY_CRITICAL, false,
-        "kernel module {name} is loaded but hidden from /proc/modules{taints?, taints {taints}}{version?, version {version}}"
+        "kernel module {name} is loaded but hidden from /proc/modules{taints?, taints {taints}}"
+        "{version?, version {version}}"
 };
 
 static const struct action untrusted_module = {
         "loaded-kernel-module", "driver", "start", SEVERITY_CRITICAL, false,
-        "kernel module {name} ({size} bytes{version?, version {version}}) was loaded: not from the kernel's tree or not "
-        "signed (taints {taints})"
+        "kernel module {name} ({size} bytes{version?, version {version}}) was loaded: not from the kernel's tree or "
+        "not signed (taints {taints})"
 };
 
 static const struct action module_hides = {

@@ -145,7 +145,8 @@ static int users_collect(void *data, const struct collect_request *request, stru
         if (r < 0)
                 return r;
         if (state->sessions.skipped)
-                collector->condition(collector, "session files or utmp records that cannot be understood were left out");
+                collector->condition(collector,
+                                     "session files or utmp records that cannot be understood were left out");
         if (!state->sessions.has_logind && !state->sessions.has_utmp) {
                 collector->condition(collector, "neither systemd-logind's session files nor a utmp on this host");
                 return WATCH_E_UNAVAILABLE;
@@ -178,8 +179,8 @@ static bool stamp_place(const struct host *host, const char *path, struct stamp 
         return fd >= 0;
 }
 
-/* logind replaces its files by rename, which moves the folder's time. A login process that is killed leaves its record in
- * utmp as it was, so the leaders we know are looked for too. */
+/* logind replaces its files by rename, which moves the folder's time. A login process that is killed leaves its record
+ * in utmp as it was, so the leaders we know are looked for too. */
 static int users_stamp(void *data, struct stamp *ret) {
         const struct users_state *state = data;
         struct stamp stamp = { .size = 0 };

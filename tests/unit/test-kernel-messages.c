@@ -1,4 +1,5 @@
-/* test-kernel-messages.c - records of the kernel log: parsing, matching, each once, losses; on the real log where it is. */
+/* test-kernel-messages.c - records of the kernel log: parsing, matching, each once, losses; on the real log where it
+ * is. */
 #include "collect.h"
 #include "tree.h"
 
@@ -118,7 +119,8 @@ static void test_records(void **unused) {
 
         (void)unused;
         fixture_open(&fixture,
-                     "6,1,1000,-;dummy: loading out-of-tree module taints kernel.\n SUBSYSTEM=module\n DEVICE=+module:dummy\n"
+                     "6,1,1000,-;dummy: loading out-of-tree module taints kernel.\n"
+                     " SUBSYSTEM=module\n DEVICE=+module:dummy\n"
                      "6,2,2000,-;something else\n"
                      "12,3,3000,-;evil: module verification failed\n");
         collect(&fixture, BYTES_NULL,
@@ -137,14 +139,15 @@ static void test_each_once(void **unused) {
 
         (void)unused;
         fixture_open(&fixture, "6,1,1,-;module a\n");
-        collect(&fixture, BYTES_NULL, "text=module a origin=kernel priority=6 facility=0 sequence=1 time=1700000000000001000\n",
-                "");
+        collect(&fixture, BYTES_NULL,
+                "text=module a origin=kernel priority=6 facility=0 sequence=1 time=1700000000000001000\n", "");
         after = take_last_key(&fixture, &key);
         buffer_append_bytes(&older, after);
         collect(&fixture, after, "", "");
 
         tree_text(&fixture.tree, "dev/kmsg", "6,1,1,-;module a\n6,2,2,-;other\n6,3,3,-;module b\n");
-        collect(&fixture, after, "text=module b origin=kernel priority=6 facility=0 sequence=3 time=1700000000000003000\n", "");
+        collect(&fixture, after,
+                "text=module b origin=kernel priority=6 facility=0 sequence=3 time=1700000000000003000\n", "");
         after = take_last_key(&fixture, &key);
         collect(&fixture, after, "", "");
 

@@ -117,7 +117,8 @@ static void test_hidden(void **unused) {
         write_module(&fixture.tree, "rootkit", "taint", "OE\n");
         write_module(&fixture.tree, "leaving", "initstate", "going\n");
         collect(&fixture, "name=ext4 size=10 state=live in_tree=1\n"
-                          "name=rootkit size=16384 state=live taints=OE in_tree=0 signature=missing or not trusted hidden=1\n");
+                          "name=rootkit size=16384 state=live taints=OE in_tree=0 signature=missing or not trusted "
+                          "hidden=1\n");
         fixture_close(&fixture);
 }
 

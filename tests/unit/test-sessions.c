@@ -20,7 +20,8 @@ static void test_logind_file(void **unused) {
 
         (void)unused;
         assert_int_equal(parse("c2",
-                               "# This is private data. Do not parse.\nUID=1000\nUSER=alice\nACTIVE=1\nSTATE=active\nREMOTE=1\n"
+                               "# This is private data. Do not parse.\nUID=1000\nUSER=alice\n"
+                               "ACTIVE=1\nSTATE=active\nREMOTE=1\n"
                                "TYPE=tty\nCLASS=user\nTTY=pts/3\nREMOTE_HOST=192.0.2.7\nSERVICE=sshd\nLEADER=4711\n"
                                "REALTIME=1700000000123456\n",
                                &session),
@@ -71,7 +72,8 @@ static void test_logind_escapes(void **unused) {
 
         (void)unused;
         assert_int_equal(parse("1",
-                               "UID=7\nREMOTE_HOST=a\\x1b[31m\\n\\\\\\101\\q\nSERVICE=\"login \\\"x\\\"\"\nTYPE='a\\b'\nTTY=/dev/tty1\n"
+                               "UID=7\nREMOTE_HOST=a\\x1b[31m\\n\\\\\\101\\q\nSERVICE=\"login \\\"x\\\"\"\nTYPE='a\\b'\n"
+                               "TTY=/dev/tty1\n"
                                "LEADER=99999999999\nREALTIME=18446744073709551615\nTTY_VALIDITY=\\",
                                &session),
                          1);

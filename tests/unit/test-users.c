@@ -46,7 +46,8 @@ static void test_records(void **unused) {
         (void)unused;
         fixture_open(&fixture);
         tree_text(&fixture.tree, "run/systemd/sessions/7",
-                  "UID=1000\nUSER=zoe\nACTIVE=1\nSTATE=active\nTYPE=tty\nCLASS=user\nTTY=pts/0\nREMOTE_HOST=2001:db8::1\n"
+                  "UID=1000\nUSER=zoe\nACTIVE=1\nSTATE=active\nTYPE=tty\nCLASS=user\nTTY=pts/0\n"
+                  "REMOTE_HOST=2001:db8::1\n"
                   "SERVICE=sshd\nLEADER=10\nREALTIME=1700000000000000\n");
         write_login(&fixture.tree, 30, "tty1", "bob");
         assert_int_equal(test_collect(&fixture.test, fixture.state), WATCH_OK);
@@ -64,11 +65,13 @@ static void test_state_is_not_compared(void **unused) {
 
         (void)unused;
         fixture_open(&fixture);
-        tree_text(&fixture.tree, "run/systemd/sessions/7", "UID=1\nUSER=zoe\nACTIVE=1\nSTATE=active\nCLASS=user\nLEADER=10\n");
+        tree_text(&fixture.tree, "run/systemd/sessions/7",
+                  "UID=1\nUSER=zoe\nACTIVE=1\nSTATE=active\nCLASS=user\nLEADER=10\n");
         assert_int_equal(test_collect(&fixture.test, fixture.state), WATCH_OK);
         buffer_append_bytes(&before, buffer_bytes(&fixture.test.records));
         buffer_append_bytes(&before, buffer_bytes(&fixture.test.key));
-        tree_text(&fixture.tree, "run/systemd/sessions/7", "UID=1\nUSER=zoe\nACTIVE=0\nSTATE=online\nCLASS=user\nLEADER=10\n");
+        tree_text(&fixture.tree, "run/systemd/sessions/7",
+                  "UID=1\nUSER=zoe\nACTIVE=0\nSTATE=online\nCLASS=user\nLEADER=10\n");
         assert_int_equal(test_collect(&fixture.test, fixture.state), WATCH_OK);
         buffer_append_bytes(&fixture.test.records, buffer_bytes(&fixture.test.key));
         assert_true(bytes_equal(buffer_bytes(&before), buffer_bytes(&fixture.test.records)));
