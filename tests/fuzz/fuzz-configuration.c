@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char folder[] = "/tmp/nephronix-fuzz-XXXXXX";
-static char main_file[64], drop_in[64], drop_in_folder[64];
+static char main_file[96], drop_in[96], drop_in_folder[64];
 
 static void expect(bool so) {
         if (!so)
