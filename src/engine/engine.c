@@ -440,7 +440,10 @@ static int close_look(struct look *look) {
         return end_part(engine, true);
 }
 
-static void note_conditions(struct engine *engine, struct slot *slot) {
+/* 'blinded': what could be seen until now cannot be seen at all any more, which is worth a page where changes are. */
+static void note_conditions(struct engine *engine, struct slot *slot, bool blinded) {
+        enum severity severity =
+                blinded && slot->watch.settings->priority == PRIORITY_HIGH ? SEVERITY_HIGH : SEVERITY_LOW;
         struct buffer old = slot->conditions;
 
         if (bytes_equal(buffer_bytes(&slot->conditions), buffer_bytes(&slot->new_conditions)))
@@ -459,7 +462,7 @@ static void note_conditions(struct engine *engine, struct slot *slot) {
                 for (char *at = text; at && *at; at++)
                         if (*at == '\n')
                                 *at = ';';
-                tell(engine, slot, &engine_condition_changed, SEVERITY_LOW, "%s: not seen: %s",
+                tell(engine, slot, &engine_condition_changed, severity, "%s: not seen: %s",
                      slot->watch.settings->name, text ? text : "?");
         }
 }
@@ -536,7 +539,7 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         slot->looks++;
         if (r == WATCH_OK) {
                 note_success(engine, slot);
-                note_conditions(engine, slot);
+                note_conditions(engine, slot, false);
                 slot->collected_ns = began_ns;
                 slot->records = slot->watch.kind->append_only ? slot->records + look.appeared : diff_records(&look.diff);
                 slot->last_look_ns = timestamp_to_ns(&engine->round.at);
@@ -557,7 +560,7 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
                 if (r == WATCH_E_BUSY) {
                         slot->what = ENGINE_WAITING;
                 } else if (r == WATCH_E_UNAVAILABLE) {
-                        note_conditions(engine, slot);
+                        note_conditions(engine, slot, slot->what == ENGINE_IDLE && slot->collected_ns > 0);
                         slot->what = ENGINE_UNAVAILABLE;
                 } else {
                         note_failure(engine, slot, r);

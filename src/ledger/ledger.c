@@ -61,7 +61,7 @@ static int list_open(int folder, DIR **ret) {
 
 static int find_last_segment(struct ledger *ledger) {
         struct dirent *entry;
-        DIR *listing;
+        DIR *listing = NULL;
         int r = list_open(ledger->folder, &listing);
 
         if (r < 0)
@@ -202,7 +202,9 @@ int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
                 return -ENOMEM;
         r = write_all(ledger->fd, buffer_bytes(&whole));
         if (r < 0) {
-                (void)ftruncate(ledger->fd, (off_t)ledger->size);
+                /* A part of it may stand: cut it off, or begin another segment if even that fails. */
+                if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
+                        ledger->fd = fd_close(ledger->fd);
                 return r;
         }
         ledger->size += whole.size;
@@ -223,7 +225,7 @@ static int pack_segment(struct ledger *ledger, const char *name) {
 
 int ledger_rotate(struct ledger *ledger) {
         struct dirent *entry;
-        DIR *listing;
+        DIR *listing = NULL;
         int r;
 
         if (ledger->fd < 0 || ledger->size < ledger->segment_size)

@@ -146,6 +146,12 @@ static int standing(struct text_log *log, uint64_t offset, struct bytes block, s
         return 0;
 }
 
+/* Takes back what a failing write left; if even that fails, the block is seen half written when it comes again. */
+static void cut_back(struct text_log *log) {
+        if (ftruncate(log->fd, (off_t)log->size) < 0)
+                log->size = UINT64_MAX; /* not known: the next text_log_place() asks */
+}
+
 int text_log_append_at(struct text_log *log, const struct text_log_place *place, struct bytes block) {
         size_t done = 0;
         int r;
@@ -161,7 +167,7 @@ int text_log_append_at(struct text_log *log, const struct text_log_place *place,
         }
         r = write_all(log->fd, bytes_of(block.data + done, block.size - done));
         if (r < 0) {
-                (void)ftruncate(log->fd, (off_t)log->size);
+                cut_back(log);
                 return r;
         }
         log->size += block.size - done;

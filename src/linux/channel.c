@@ -82,7 +82,7 @@ int channel_receive(int socket, size_t limit, struct buffer *buffer, int *ret_fd
         while (n < 0 && errno == EINTR);
         if (n < 0) {
                 buffer_clear(buffer);
-                return -errno;
+                return errno == ECONNRESET ? 0 : -errno; /* it ended with something of ours unread */
         }
         fd = take_descriptor(&header);
         buffer_truncate(buffer, (size_t)n);

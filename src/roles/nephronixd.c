@@ -180,9 +180,8 @@ static int detach(void) {
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0)
                 return -errno;
-        (void)chdir("/");
-        (void)dup2(null, STDIN_FILENO);
-        (void)dup2(null, STDOUT_FILENO);
+        if (chdir("/") < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+                return -errno;
         /* stderr stays until the start has worked: what goes wrong is said where the admin looks */
         (void)fd_close(null);
         return ends[1];

@@ -37,6 +37,7 @@ struct rounds_text {
         struct rounds_text_writer writer;
         struct group *groups;
         size_t n_groups;
+        size_t *group_index;            /* owned; of each watch */
         struct buffer told, sentences, jsons;
 };
 
@@ -58,7 +59,8 @@ static bool same_group(const struct engine_watch *a, const struct engine_watch *
 
 static int build_groups(struct rounds_text *text) {
         text->groups = calloc(text->n_watches + 1, sizeof(*text->groups));
-        if (!text->groups)
+        text->group_index = calloc(text->n_watches + 1, sizeof(*text->group_index));
+        if (!text->groups || !text->group_index)
                 return -ENOMEM;
         for (size_t i = 0; i < text->n_watches; i++) {
                 const struct engine_watch *watch = &text->watches[i];
@@ -85,6 +87,7 @@ static int build_groups(struct rounds_text *text) {
                         return -ENOMEM;
                 group->members = members;
                 group->members[group->count++] = i;
+                text->group_index[i] = (size_t)(group - text->groups);
         }
         return 0;
 }
@@ -120,6 +123,7 @@ struct rounds_text *rounds_text_free(struct rounds_text *text) {
                 free(text->groups[i].members);
         }
         free(text->groups);
+        free(text->group_index);
         buffer_done(&text->told);
         buffer_done(&text->sentences);
         buffer_done(&text->jsons);
@@ -145,11 +149,7 @@ static size_t watch_index(const struct rounds_text *text, const char *name) {
 }
 
 static struct group *group_of(struct rounds_text *text, size_t watch) {
-        for (size_t i = 0; i < text->n_groups; i++)
-                for (size_t k = 0; k < text->groups[i].count; k++)
-                        if (text->groups[i].members[k] == watch)
-                                return &text->groups[i];
-        return NULL;
+        return &text->groups[text->group_index[watch]];
 }
 
 static void drop_from(struct rounds_text *text, uint64_t sequence) {

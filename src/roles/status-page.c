@@ -130,8 +130,12 @@ static void add_watch(struct status_page *page, const struct engine_report *repo
         add_number(page, name, "total_cost_ms", report->total_cost_ns / 1000000);
         add_moment(page, path_of(page, name, "last_look"), report->last_look_ns);
         add_moment(page, path_of(page, name, "last_change"), report->last_change_ns);
-        if (report->conditions[0])
-                add_text(page, name, "not_seen", report->conditions);
+        for (const char *at = report->conditions; *at;) {
+                size_t length = strcspn(at, "\n");
+
+                json_append(page->json, path_of(page, name, "not_seen"), bytes_of(at, length));
+                at += length + (at[length] ? 1 : 0);
+        }
         if (report->error) {
                 add_text(page, name, "error", strerrordesc_np(-report->error));
                 add_moment(page, path_of(page, name, "failing_since"), report->failing_since_ns);
