@@ -72,20 +72,24 @@ static void append_column(struct buffer *buffer, const struct column *column, co
                 buffer_append_string(buffer, column->after);
 }
 
+static bool has_field(const struct field *fields, const struct record *record, const char *name) {
+        int place = fields_find(fields, name);
+
+        return place >= 0 && record->values[place].present;
+}
+
 bool dat_line(struct buffer *buffer, const struct document *document, const struct field *fields,
               const struct record *record) {
         size_t start = buffer->size;
         bool led = false;
 
-        if (document->line_if) {
-                int place = fields_find(fields, document->line_if);
-
-                if (place < 0 || !record->values[place].present)
-                        return false;
-        }
+        if (document->line_if && !has_field(fields, record, document->line_if))
+                return false;
         for (const struct column *column = document->columns; column->before || column->field; column++) {
                 int place = column->field ? fields_find(fields, column->field) : -1;
 
+                if (column->only_if && !has_field(fields, record, column->only_if))
+                        continue;
                 if (place >= 0)
                         append_column(buffer, column, &fields[place], &record->values[place], &led);
                 else if (!column->field)

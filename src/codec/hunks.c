@@ -16,8 +16,8 @@ struct hunks {
         struct hunks_out *out;
         struct side before, now;
         struct buffer old_line, new_line;
-        bool had_before;
-        int pending_error;
+        const char *header, *header_if; /* borrowed */
+        bool had_before, begun;
 };
 
 static void gather(struct side *side, struct bytes line) {
@@ -114,23 +114,49 @@ static int same(struct hunks *hunks, struct bytes line) {
         return r < 0 ? r : give(hunks->out->now, hunks->out, line);
 }
 
-struct hunks *hunks_new(struct hunks_out *out, const char *header, bool had_before) {
+struct hunks *hunks_new(struct hunks_out *out, const char *header, const char *header_if, bool had_before) {
         struct hunks *hunks = calloc(1, sizeof(*hunks));
 
         if (!hunks)
                 return NULL;
         hunks->out = out;
+        hunks->header = header;
+        hunks->header_if = header_if;
         hunks->had_before = had_before;
-        while (header && *header) {
-                const char *end = strchr(header, '\n');
-                size_t length = end ? (size_t)(end - header) : strlen(header);
-                int r = had_before ? same(hunks, bytes_of(header, length)) : add_new(hunks, bytes_of(header, length));
-
-                if (r < 0 && !hunks->pending_error)
-                        hunks->pending_error = r;
-                header += length + (end ? 1 : 0);
-        }
         return hunks;
+}
+
+/* Once, before the first line: the header of either side, where it has one. */
+static int begin(struct hunks *hunks, bool old_has, bool new_has) {
+        const char *header = hunks->header;
+        int r = 0;
+
+        if (hunks->begun)
+                return 0;
+        hunks->begun = true;
+        old_has = old_has && hunks->had_before;
+        while (header && *header && r == 0) {
+                const char *end = strchr(header, '\n');
+                struct bytes line = bytes_of(header, end ? (size_t)(end - header) : strlen(header));
+
+                if (old_has && new_has)
+                        r = same(hunks, line);
+                else if (old_has)
+                        r = add_old(hunks, line);
+                else if (new_has)
+                        r = add_new(hunks, line);
+                header += line.size + (end ? 1 : 0);
+        }
+        return r;
+}
+
+static bool wants_header(const struct hunks *hunks, const struct field *fields, int have, const struct record *record) {
+        int place;
+
+        if (!hunks->header_if)
+                return true;
+        place = fields_find(fields, hunks->header_if);
+        return have > 0 && place >= 0 && record->values[place].present;
 }
 
 struct hunks *hunks_free(struct hunks *hunks) {
@@ -237,13 +263,16 @@ int hunks_section(struct hunks *hunks, const struct document *document, const st
         struct record old, new;
         int have_old, have_new, r = 0;
 
-        if (hunks->pending_error)
-                return hunks->pending_error;
-        if (document->joined)
-                return joined_section(hunks, document, fields, before, now);
+        if (document->joined) {
+                r = begin(hunks, true, true);
+                return r < 0 ? r : joined_section(hunks, document, fields, before, now);
+        }
 
         have_old = stream_next(before, &old);
         have_new = stream_next(now, &new);
+        r = begin(hunks, wants_header(hunks, fields, have_old, &old), wants_header(hunks, fields, have_new, &new));
+        if (r < 0)
+                return r;
         while (have_old > 0 || have_new > 0) {
                 int order = have_old <= 0 ? 1 : have_new <= 0 ? -1 : bytes_compare(old.key, new.key);
 
@@ -266,5 +295,5 @@ int hunks_section(struct hunks *hunks, const struct document *document, const st
 }
 
 int hunks_end(struct hunks *hunks) {
-        return hunks->pending_error ? hunks->pending_error : flush(hunks);
+        return flush(hunks);
 }

@@ -17,8 +17,9 @@ struct hunks_out {
         int (*before)(struct hunks_out *out, struct bytes line);
 };
 
-/* had_before: false if there was no document at all before (its header is new too). NULL when memory ends. */
-struct hunks *hunks_new(struct hunks_out *out, const char *header, bool had_before);
+/* header, header_if: as in struct document; borrowed. had_before: false if there was no document at all before (its header is
+ * new too). NULL when memory ends. */
+struct hunks *hunks_new(struct hunks_out *out, const char *header, const char *header_if, bool had_before);
 struct hunks *hunks_free(struct hunks *hunks);
 
 /* The records of one watch; several sections follow each other. 0, or what a stream or out answered. */

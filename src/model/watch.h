@@ -56,6 +56,7 @@ struct column {
         const char *field;      /* NULL: only the literal 'before' */
         int width;              /* shortest width, blanks behind the value; negative: blanks before it */
         const char *absent;     /* shown in place of an absent value; NULL: the column is left out */
+        const char *only_if;    /* left out unless this field is present; NULL: always there */
         bool b2sum_name;        /* the name as b2sum(1) writes it: a line with '\' or newline in it starts with '\' */
 };
 
@@ -64,6 +65,7 @@ struct column {
 struct document {
         const char *name;               /* "bootchk" */
         const char *header;             /* lines before the first, each ended by '\n'; NULL: none */
+        const char *header_if;          /* only when the first record has this field; NULL: always */
         const struct column *columns;   /* ends with a column whose before and field are NULL */
         const char *line_if;            /* only records with this field present have a line; NULL: all */
         bool joined;                    /* one line: the records' values with a blank between them, as users(1) prints */

@@ -264,7 +264,7 @@ static int render(struct rounds_text *text, struct group *group, bool statistics
 
         target->out = (struct hunks_out){ .diff = on_diff, .now = on_now, .before = on_before };
         target->text = text;
-        hunks = hunks_new(&target->out, document->header, !group->learned);
+        hunks = hunks_new(&target->out, document->header, document->header_if, !group->learned);
         if (!hunks)
                 return -ENOMEM;
         for (size_t i = 0; i < group->count && r == 0; i++) {

@@ -19,7 +19,6 @@
 
 enum {
         TEXT_MAX = 256 * 1024 * 1024,   /* of one database: a large Debian has 4 MiB */
-        NAME_WIDTH = 30, VERSION_WIDTH = 25, ARCHITECTURE_WIDTH = 12, /* columns of the listing, as in its header */
 };
 
 static const char *const rpm_databases[] = {
@@ -30,7 +29,7 @@ static const char *const rpm_databases[] = {
 /* Where sqlite keeps what is committed but not yet in its database. */
 static const char *const rpm_journals[] = { "var/lib/rpm/rpmdb.sqlite-wal", "usr/lib/sysimage/rpm/rpmdb.sqlite-wal" };
 
-enum { NAME, VERSION, ARCHITECTURE, MANAGER, STATUS, LISTING, DESCRIPTION, NEVRA };
+enum { NAME, VERSION, ARCHITECTURE, MANAGER, STATUS, ABBREVIATION, DESCRIPTION, NEVRA };
 
 static const struct field fields[] = {
         [NAME] = { "name", "package.name", FIELD_TEXT },
@@ -38,7 +37,7 @@ static const struct field fields[] = {
         [ARCHITECTURE] = { "architecture", "package.architecture", FIELD_TEXT },
         [MANAGER] = { "manager", "package.type", FIELD_TEXT },
         [STATUS] = { "status", NULL, FIELD_TEXT },
-        [LISTING] = { "listing", NULL, FIELD_TEXT, FIELD_QUIET }, /* dpkg: its line in dpkg -l; derived */
+        [ABBREVIATION] = { "abbreviation", NULL, FIELD_TEXT, FIELD_QUIET }, /* dpkg: status as dpkg -l has it; derived */
         [DESCRIPTION] = { "description", "package.description", FIELD_TEXT },
         [NEVRA] = { "nevra", NULL, FIELD_TEXT, FIELD_QUIET },     /* rpm: its line in rpm -qa; derived */
         { 0 },
@@ -319,29 +318,6 @@ static struct value value_or_absent(struct bytes text) {
         return text.size ? value_bytes(text) : (struct value){ .present = false };
 }
 
-static void append_column(struct buffer *buffer, struct bytes text, const char *absent, size_t width) {
-        struct bytes shown = text.size ? text : bytes_of_string(absent);
-        size_t characters = 0;
-
-        for (size_t i = 0; i < shown.size; i++)
-                characters += (shown.data[i] & 0xc0) != 0x80;
-        buffer_append_bytes(buffer, shown);
-        buffer_append_fill(buffer, ' ', characters < width ? width - characters + 1 : 1);
-}
-
-/* The line of dpkg -l, which struct column cannot build as long as rpm's records have a name and version too. */
-static void append_listing(struct buffer *buffer, const struct dpkg_paragraph *is) {
-        buffer_append(buffer, is->abbreviation, sizeof(is->abbreviation));
-        buffer_append_byte(buffer, ' ');
-        append_column(buffer, is->package, "", NAME_WIDTH);
-        append_column(buffer, is->version, "<none>", VERSION_WIDTH);
-        append_column(buffer, is->architecture, "<none>", ARCHITECTURE_WIDTH);
-        if (is->description.size)
-                buffer_append_bytes(buffer, is->description);
-        else
-                buffer_append_string(buffer, "(no description available)");
-}
-
 /* The line of rpm -qa: no epoch, and no architecture for gpg-pubkey. */
 static void append_nevra(struct buffer *buffer, const struct dpkg_paragraph *is) {
         struct bytes version = is->version;
@@ -378,8 +354,6 @@ static int emit(struct collector *collector, struct buffer *scratch, const struc
         key_size = scratch->size;
         if (package->rpm)
                 append_nevra(scratch, is);
-        else
-                append_listing(scratch, is);
         r = buffer_error(scratch);
         if (r < 0)
                 return r;
@@ -391,8 +365,10 @@ static int emit(struct collector *collector, struct buffer *scratch, const struc
         record.values[MANAGER] = value_string(manager);
         record.values[STATUS] = value_or_absent(is->status);
         record.values[DESCRIPTION] = value_or_absent(is->description);
-        record.values[package->rpm ? NEVRA : LISTING] =
-                value_bytes(bytes_of(scratch->data + key_size, scratch->size - key_size));
+        if (package->rpm)
+                record.values[NEVRA] = value_bytes(bytes_of(scratch->data + key_size, scratch->size - key_size));
+        else
+                record.values[ABBREVIATION] = value_bytes(bytes_of(is->abbreviation, sizeof(is->abbreviation)));
         return collector->record(collector, &record);
 }
 
@@ -562,6 +538,17 @@ static const struct action *packages_classify(const struct change *change) {
         return order > 0 ? &upgraded : &downgraded;
 }
 
+/* A line of dpkg -l for a package of dpkg's, a line of rpm -qa for one of rpm's. */
+static const struct column columns[] = {
+        { .field = "abbreviation", .after = " " },
+        { .field = "name", .only_if = "abbreviation", .width = 30, .after = " " },
+        { .field = "version", .only_if = "abbreviation", .width = 25, .after = " ", .absent = "<none>" },
+        { .field = "architecture", .only_if = "abbreviation", .width = 12, .after = " ", .absent = "<none>" },
+        { .field = "description", .only_if = "abbreviation", .absent = "(no description available)" },
+        { .field = "nevra" },
+        { 0 },
+};
+
 static const struct document document = {
         .name = "pkg",
         .header = "Desired=Unknown/Install/Remove/Purge/Hold\n"
@@ -570,7 +557,8 @@ static const struct document document = {
                   "||/ Name                           Version                   Architecture Description\n"
                   "+++-==============================-=========================-============-"
                   "================================\n",
-        .columns = (const struct column[]){ { .field = "listing" }, { .field = "nevra" }, { 0 } },
+        .header_if = "abbreviation",
+        .columns = columns,
 };
 
 const struct watch watch_packages = {
