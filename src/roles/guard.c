@@ -390,6 +390,7 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
 
 static int start_observer(struct guard *guard) {
         int ends[2], r = channel_pair(ends);
+        pid_t self = getpid();
 
         if (r < 0)
                 return r;
@@ -402,11 +403,11 @@ static int start_observer(struct guard *guard) {
         }
         if (guard->observer_pid == 0) {
                 struct observer_options options = guard->options->observer;
-                pid_t parent = getppid();
                 int status;
 
+                /* Without the guard nobody would start it again or do its favours. */
                 (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-                if (getppid() != parent)
+                if (getppid() != self)
                         _exit(EXIT_FAILURE);
                 (void)fd_close(ends[0]);
                 (void)fd_close(guard->signals.fd);

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "banner.h"
@@ -17,6 +18,7 @@
 #include "guard.h"
 #include "new-file.h"
 #include "registry.h"
+#include "sealed.h"
 
 enum { EXIT_NOT_STARTED = 1, EXIT_USAGE = 2, PID_SIZE = 32 };
 
@@ -205,6 +207,18 @@ static char *find_helper(void) {
         return NULL;
 }
 
+/* What is sealed must be as it was sealed, or nothing starts. */
+static int check_sealed(const char *configuration_file, FILE *to) {
+        _cleanup_buffer_ struct buffer said = BUFFER_NULL;
+        size_t count = 0;
+        int r = sealed_check(configuration_file, &said, &count);
+
+        if (count > 0 || r < 0)
+                (void)fprintf(to, "checking BLAKE2 hashes of sealed files...\n%s", buffer_string(&said));
+        (void)fflush(to);
+        return r;
+}
+
 static int serve(struct settings *settings, const struct configuration_options *configuration, const struct arguments *arguments) {
         _cleanup_free_ char *helper = find_helper();
         _cleanup_free_ char *run_directory = strdup(settings->run_directory);
@@ -243,6 +257,10 @@ static int serve(struct settings *settings, const struct configuration_options *
                 (void)fputs(buffer_string(&banner), arguments->foreground ? stderr : stdout);
                 (void)fflush(stdout);
         }
+        if (check_sealed(configuration->file, guard.foreground ? stderr : stdout) < 0) {
+                (void)settings_free(settings);
+                return EXIT_NOT_STARTED;
+        }
         if (detached) {
                 guard.ready = detach();
                 if (guard.ready < 0) {
@@ -270,6 +288,7 @@ int main(int argc, char **argv) {
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
         (void)umask(027);
+        tzset();
         (void)signal(SIGPIPE, SIG_IGN);
         configuration.file = arguments.configuration;
         configuration.light = arguments.light;
