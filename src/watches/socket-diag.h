@@ -10,7 +10,7 @@ struct mnl_socket;
 
 enum {
         SOCKET_DIAG_INTERRUPTED = 1,
-        SOCKET_DIAG_BOTH = 0,           /* as family, for TCP: both in one walk of the kernel's table, most of the cost */
+        SOCKET_DIAG_BOTH = 0,           /* as family, for TCP: one walk of the kernel's table, which is the cost */
 };
 
 /* In our own namespace. 0 or negative errno. */

@@ -300,6 +300,7 @@ static void test_accounts(void **unused) {
         assert_int_equal(account_name(&names, 0).size, 0);
 
         tree_text(&tree, "etc/passwd",
+                  "none:x::1::/:\n" /* before root: an empty id must not read as 0 */
                   "root:x:0:0:root:/root:/bin/sh\n"
                   "toor:x:0:0::/:\n"
                   "+nis::5::::\n"
@@ -309,7 +310,6 @@ static void test_accounts(void **unused) {
                   "big:x:4294967296:1::/:\n"
                   "bad:x:12a:1::/:\n"
                   "short:x:7\n"
-                  "none:x::1::/:\n"
                   "last:x:4294967295:1::/:");
         assert_int_equal(account_names_refresh(&names, &host), 0);
         assert_true(bytes_equal(account_name(&names, 0), text("root")));
