@@ -1,0 +1,370 @@
+# shellcheck shell=bash
+# lib.sh - what the system tests share. A system test is a bash script, tests/system/NAME.test, that begins with
+#
+#     # shellcheck source=tests/system/lib.sh
+#     . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#
+# stages something on the real host as root, and says line by line what it saw: "ok - ...", "not ok - ...", "skip - ...".
+# tests/system/run runs it against an installed copy ($NEPHRONIX_PREFIX). A command that fails where none was expected to ends
+# the test, as a failure. Nothing here measures time: waiting is bounded only so that a test cannot hang.
+#
+#     instance main modules users     # a scratch daemon with these watches alone (none named: all)
+#     configure <<<'[Watch "boot"]...' # more lines for its configuration, before or after the start
+#     start; mark                     # runs it, waits until it is ready; from here on is new
+#     ...change the host...
+#     wait_event 'a login is seen' '.event.action == "session-started" and .user.name == "root"'
+#     expect 'the text log says so' log_has 'Change in logged in users detected! Diff:'
+#     no_event 'nothing else' '.nephronix.watch == "modules"'
+#     stop
+#
+# What must be undone on the host even if the test fails: at_end COMMAND ARGUMENT...
+set -Eeuo pipefail
+
+: "${NEPHRONIX_PREFIX:?is set by tests/system/run: where the copy under test is installed}"
+test_name=$(basename "$0" .test)
+# shellcheck disable=SC2034 # for the tests
+source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+nephronixd=$NEPHRONIX_PREFIX/bin/nephronixd
+nephronix=$NEPHRONIX_PREFIX/bin/nephronix
+polls=400               # of 0.1 s and what a look costs
+
+# Not below /tmp when that is what a test watches: TMPDIR says where.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/nephronix-system-$test_name-XXXXXX")
+chmod 0755 "$scratch"
+export LC_ALL=C.UTF-8
+unset NOTIFY_SOCKET
+
+# --- saying what was seen --------------------------------------------------------------------------------------------
+
+ok() {
+  printf 'ok - %s\n' "$*"
+}
+
+not_ok() {
+  printf 'not ok - %s\n' "$*"
+}
+
+skip() {
+  printf 'skip - %s\n' "$*"
+}
+
+# Ends the test: it cannot be made here, and this is why.
+skip_all() {
+  skip "$test_name: $*"
+  exit 0
+}
+
+# Programs without which the test cannot be made.
+need() {
+  local program
+  for program in "$@"; do
+    command -v "$program" >/dev/null || skip_all "there is no $program here"
+  done
+}
+
+# What a reader of a failure wants to see, set off from the results.
+show() {
+  sed -e 's/^/#   /' | head -n 60
+}
+
+# expect TEXT COMMAND...: the command succeeds.
+expect() {
+  local text=$1 output status=0
+  shift
+  output=$("$@" 2>&1) || status=$?
+  if ((status == 0)); then
+    ok "$text"
+  else
+    not_ok "$text"
+    printf 'exit status %d of: %s\n%s\n' "$status" "$*" "$output" | show
+  fi
+}
+
+# expect_status STATUS TEXT COMMAND...: the command ends with this status; what it said is in $output.
+expect_status() {
+  local expected=$1 text=$2 status=0
+  shift 2
+  output=$("$@" 2>&1) || status=$?
+  if ((status == expected)); then
+    ok "$text"
+  else
+    not_ok "$text"
+    printf 'exit status %d, not %d, of: %s\n%s\n' "$status" "$expected" "$*" "$output" | show
+  fi
+}
+
+# expect_equal TEXT ACTUAL EXPECTED
+expect_equal() {
+  if [[ $2 == "$3" ]]; then
+    ok "$1"
+  else
+    not_ok "$1"
+    printf 'expected:\n%s\nfound:\n%s\n' "$3" "$2" | show
+  fi
+}
+
+# expect_match TEXT ACTUAL REGULAR-EXPRESSION (bash's)
+expect_match() {
+  if [[ $2 =~ $3 ]]; then
+    ok "$1"
+  else
+    not_ok "$1"
+    printf 'expected to match: %s\nfound:\n%s\n' "$3" "$2" | show
+  fi
+}
+
+# until COMMAND...: asks until the command succeeds; 1 when it never did.
+until_true() {
+  local i
+  for ((i = 0; i < polls; i++)); do
+    "$@" >/dev/null 2>&1 && return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+# wait_until TEXT COMMAND...: a check that the command succeeds sooner or later.
+wait_until() {
+  local text=$1
+  shift
+  if until_true "$@"; then
+    ok "$text"
+  else
+    not_ok "$text"
+    printf 'never true: %s\n' "$*" | show
+  fi
+}
+
+# --- undoing ---------------------------------------------------------------------------------------------------------
+
+ending=()               # commands, quoted for eval
+daemons=()              # pids of daemons that were started
+
+at_end() {
+  ending+=("$(printf '%q ' "$@")")
+}
+
+end_of_test() {
+  local status=$? i pid
+  trap - EXIT ERR
+  set +e
+  for pid in "${daemons[@]}"; do
+    end_process "$pid"
+  done
+  for ((i = ${#ending[@]} - 1; i >= 0; i--)); do
+    eval "${ending[i]}" >/dev/null 2>&1
+  done
+  if ((status)); then
+    not_ok "$test_name goes on to its end (exit status $status)"
+    [[ -z ${folder:-} ]] || tail -n 20 "$folder/stderr" 2>/dev/null | show
+  fi
+  rm -rf -- "$scratch"
+  exit "$status"
+}
+trap end_of_test EXIT
+trap 'printf "# line %s: %s\n" "$LINENO" "$BASH_COMMAND"' ERR
+
+gone() {
+  ! kill -0 "$1" 2>/dev/null
+}
+
+end_process() {
+  gone "$1" && return 0
+  kill -TERM "$1" 2>/dev/null || true
+  until_true gone "$1" || kill -KILL "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
+
+# --- a scratch daemon ------------------------------------------------------------------------------------------------
+
+all_watches=(packages modules bpf kernel-messages boot connections users processes self)
+
+# instance NAME [WATCH...]: a daemon with folders of its own, and of the built-in watches these alone. It does not run yet. From
+# here on $folder, $config, $state, $log, $run, $workspace and all functions below mean this one; instance NAME again comes
+# back to it.
+# shellcheck disable=SC2034 # some of them are for the tests alone
+instance() {
+  local watch
+  folder=$scratch/$1
+  config=$folder/nephronix.conf
+  state=$folder/state
+  log=$folder/nephronix.log
+  run=$folder/run
+  workspace=$state/workspace
+  marked_sequence=0 marked_line=0
+  pid=
+  [[ ! -f $folder/pid ]] || pid=$(<"$folder/pid")
+  [[ ! -e $folder ]] || return 0
+  shift
+  mkdir "$folder" "$folder/conf.d"
+  chmod 0755 "$folder" "$folder/conf.d"
+  {
+    printf '[Nephronix]\nStateDirectory=%s\nLogFile=%s\nRunDirectory=%s\nInterval=200ms\n' "$state" "$log" "$run"
+    # The terminals belong to the people on this host.
+    printf '[Alert "wall"]\nEnabled=no\n'
+    for watch in "${all_watches[@]}"; do
+      (($# == 0)) || [[ " $* " == *" $watch "* ]] || printf '[Watch "%s"]\nEnabled=no\n' "$watch"
+    done
+  } >"$config"
+  chmod 0644 "$config"
+}
+
+# Appends standard input to the configuration.
+configure() {
+  cat >>"$config"
+}
+
+# run_daemon [ARGUMENT...]: runs it in the foreground of the background, without waiting.
+run_daemon() {
+  "$nephronixd" --config "$config" --foreground "$@" >>"$folder/stdout" 2>>"$folder/stderr" </dev/null &
+  pid=$!
+  daemons+=("$pid")
+  printf '%s\n' "$pid" >"$folder/pid"
+}
+
+is_ready() {
+  [[ $(status '.daemon.guard_pid') == "$pid" ]] && (($(status '.daemon.rounds') >= 1))
+}
+
+ready_or_gone() {
+  gone "$pid" || is_ready
+}
+
+# start [ARGUMENT...]: runs it and waits until its first round is over.
+start() {
+  run_daemon "$@"
+  until_true ready_or_gone || true
+  if gone "$pid" || ! is_ready; then
+    printf 'the daemon did not get ready\n' | show
+    return 1
+  fi
+}
+
+# Ends the daemon in an orderly way; its exit status is in $ended.
+# shellcheck disable=SC2034
+stop() {
+  kill -TERM "$pid"
+  ended=0
+  wait "$pid" || ended=$?
+}
+
+# Kills all of its processes at once, as a power cut would.
+kill_hard() {
+  local victims
+  mapfile -t victims < <(pgrep -P "$pid" || true)
+  kill -KILL "$pid" "${victims[@]}"
+  wait "$pid" 2>/dev/null || true
+}
+
+# nephronix VERB... for this instance.
+command_of() {
+  "$nephronix" --config "$config" "$@"
+}
+
+# status FILTER: of what "nephronix status --json" says, by jq.
+status() {
+  command_of status --json 2>/dev/null | jq -r "$1" || true
+}
+
+# --- what it found ---------------------------------------------------------------------------------------------------
+
+# The whole ledger, in order.
+ledger() {
+  local segment
+  # Named by sequence; one that is packed while we read is there under one of the two names.
+  find "$state/ledger" -name 'events-*.jsonl*' -printf '%f\n' 2>/dev/null | sed 's/\.jsonl.*//' | sort -u |
+    while read -r segment; do
+      cat "$state/ledger/$segment.jsonl" 2>/dev/null || zcat "$state/ledger/$segment.jsonl.gz"
+    done
+}
+
+# The whole text log, in order.
+text_log() {
+  local archive
+  for archive in "$state"/archive/nephronix_*.log.gz; do
+    [[ ! -e $archive ]] || zcat "$archive"
+  done
+  cat "$log"
+}
+
+last_sequence() {
+  ledger | jq -R 'fromjson? | .event.sequence' | tail -n 1
+}
+
+# What comes later is new: events, log_since and the checks below look only at that.
+mark() {
+  marked_sequence=$(last_sequence)
+  marked_sequence=${marked_sequence:-0}
+  marked_line=$(text_log | wc -l)
+}
+
+# events [FILTER]: the new events for which the jq expression is true, one a line.
+events() {
+  ledger | jq -Rc --argjson mark "$marked_sequence" "fromjson? | select(.event.sequence > \$mark) | select(${1:-true})"
+}
+
+has_event() {
+  [[ -n $(events "$1") ]]
+}
+
+log_since() {
+  text_log | tail -n "+$((marked_line + 1))"
+}
+
+# log_has STRING: one of the new lines of the text log holds it.
+log_has() {
+  log_since | grep -F -- "$1" >/dev/null
+}
+
+show_events() {
+  {
+    echo 'events:'
+    events | jq -r '"\(.event.sequence) \(.nephronix.watch) \(.event.action): \(.message)"'
+    tail -n 5 "$folder/stderr"
+  } | show
+}
+
+# wait_event TEXT FILTER: sooner or later there is such an event; the first one is then in $event.
+event=
+wait_event() {
+  if until_true has_event "$2"; then
+    event=$(events "$2" | head -n 1)
+    ok "$1"
+  else
+    event=
+    not_ok "$1"
+    printf 'no new event with: %s\n' "$2" | show
+    show_events
+  fi
+}
+
+looks() {
+  status '[.watches[] | select(.state == "watched") | .looks] | min // 0'
+}
+
+looked() {
+  (($(looks) >= $1))
+}
+
+# Returns when every watch has begun and ended a look since now: what is on the host now has been seen.
+wait_looks() {
+  local now
+  now=$(looks)
+  until_true looked $((now + 2))
+}
+
+# no_event TEXT FILTER: every watch looks again, and there is no such event.
+no_event() {
+  wait_looks
+  if has_event "$2"; then
+    not_ok "$1"
+    show_events
+  else
+    ok "$1"
+  fi
+}
+
+# event_is TEXT PATH VALUE: of the event that wait_event found, e.g. event_is 'by name' .package.name hello
+event_is() {
+  expect_equal "$1" "$(jq -r "$2" <<<"$event")" "$3"
+}
