@@ -1,19 +1,34 @@
 #include "diagnostics.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "escape.h"
+#include "fd.h"
 
 static const char *diagnostics_role = "nephronixd";
 static bool diagnostics_foreground = true;
+static bool diagnostics_attached = true;
 
 void diagnostics_open(const char *role, bool foreground) {
         diagnostics_role = role;
         diagnostics_foreground = foreground;
         if (!foreground)
                 openlog("nephronix", LOG_PID, LOG_DAEMON);
+}
+
+void diagnostics_detach(void) {
+        _cleanup_close_ int null = -1;
+
+        if (diagnostics_foreground)
+                return;
+        diagnostics_attached = false;
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null >= 0)
+                (void)dup2(null, STDERR_FILENO);
 }
 
 __attribute__((format(printf, 3, 0)))
@@ -28,9 +43,9 @@ static void say(int level, int error, const char *format, va_list arguments) {
         escape_append(&line, bytes_of_string(text));
         if (error)
                 buffer_printf(&line, ": %s", strerror(error < 0 ? -error : error));
-        if (diagnostics_foreground)
+        if (diagnostics_attached)
                 (void)fprintf(stderr, "nephronix %s: %s\n", diagnostics_role, buffer_string(&line));
-        else
+        if (!diagnostics_foreground)
                 syslog(level, "%s: %s", diagnostics_role, buffer_string(&line));
 }
 

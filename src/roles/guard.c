@@ -271,6 +271,7 @@ static int on_request(struct guard *guard, const struct message *message, int fd
                                 guard->options->ready = fd_close(guard->options->ready);
                         }
                         notify_send("READY=1");
+                        diagnostics_detach();
                 }
                 return 0;
         case MESSAGE_WALL:

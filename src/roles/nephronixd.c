@@ -184,7 +184,7 @@ static int detach(void) {
                 return -errno;
         if (chdir("/") < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
                 return -errno;
-        /* stderr stays until the start has worked: what goes wrong is said where the admin looks */
+        /* stderr stays until the start has worked (diagnostics_detach): what goes wrong is said where the admin looks */
         (void)fd_close(null);
         return ends[1];
 }

@@ -628,6 +628,7 @@ static int run(struct observer *observer, struct start *start) {
         r = favours_send(observer->options->socket, &ready, -1);
         if (r < 0)
                 return r;
+        diagnostics_detach();
         r = loop_run(observer->loop);
         if (r < 0)
                 diagnostics_error(r, "the loop ended");
