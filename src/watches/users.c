@@ -28,7 +28,7 @@ enum {
 static const struct field users_fields[] = {
         [USERS_USER] = { "user", "user.name", FIELD_TEXT, 0 },
         [USERS_USER_ID] = { "user_id", "user.id", FIELD_IDENTIFIER, 0 },
-        [USERS_TTY] = { "tty", "process.tty", FIELD_TEXT, 0 },
+        [USERS_TTY] = { "tty", NULL, FIELD_TEXT, 0 },
         [USERS_REMOTE] = { "remote", "source.address", FIELD_TEXT, 0 },
         [USERS_SINCE] = { "since", NULL, FIELD_TIME, 0 },
         [USERS_LEADER] = { "leader", "process.pid", FIELD_NUMBER, 0 },
