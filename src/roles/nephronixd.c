@@ -189,6 +189,18 @@ static int detach(void) {
         return ends[1];
 }
 
+/* Reloads happen in another folder than the start. NULL when out of memory or when the folder we are in is gone. */
+static char *absolute(const char *path) {
+        _cleanup_free_ char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+        char *whole = NULL;
+
+        if (path[0] == '/')
+                return strdup(path);
+        if (!folder || asprintf(&whole, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, path) < 0)
+                return NULL;
+        return whole;
+}
+
 static void raise_limits(void) {
         struct rlimit files;
 
@@ -240,18 +252,19 @@ static int serve(struct settings *settings, const struct configuration_options *
                 .once = arguments->once,
                 .ready = -1,
         };
+        const int not_started = arguments->once ? EXIT_USAGE : EXIT_NOT_STARTED; /* of --once, 1 says that something changed */
         bool detached = !guard.foreground;
         int status;
 
         if (!run_directory || make_folder(settings->state_directory, 0750) < 0 ||
             (!arguments->once && make_folder(settings->run_directory, 0755) < 0)) {
                 (void)settings_free(settings);
-                return EXIT_NOT_STARTED;
+                return not_started;
         }
         lock = lock_state(settings->state_directory);
         if (lock < 0) {
                 (void)settings_free(settings);
-                return arguments->once ? EXIT_USAGE : EXIT_NOT_STARTED;
+                return not_started;
         }
         if (!arguments->once && banner_append(&banner, NEPHRONIX_VERSION) == 0) {
                 (void)fputs(buffer_string(&banner), arguments->foreground ? stderr : stdout);
@@ -259,14 +272,14 @@ static int serve(struct settings *settings, const struct configuration_options *
         }
         if (check_sealed(configuration->file, guard.foreground ? stderr : stdout) < 0) {
                 (void)settings_free(settings);
-                return EXIT_NOT_STARTED;
+                return not_started;
         }
         if (detached) {
                 guard.ready = detach();
                 if (guard.ready < 0) {
                         (void)fprintf(stderr, "nephronixd: cannot detach: %s\n", strerror(-guard.ready));
                         (void)settings_free(settings);
-                        return EXIT_NOT_STARTED;
+                        return not_started;
                 }
         }
         (void)write_pid(lock);
@@ -281,6 +294,7 @@ static int serve(struct settings *settings, const struct configuration_options *
 int main(int argc, char **argv) {
         _cleanup_buffer_ struct buffer error = BUFFER_NULL;
         struct configuration_options configuration = { .watches = registry_watches, .alert_kinds = registry_alert_kinds };
+        _cleanup_free_ char *file = NULL;
         struct settings *settings = NULL;
         struct arguments arguments;
         int r = parse(argc, argv, &arguments);
@@ -290,7 +304,12 @@ int main(int argc, char **argv) {
         (void)umask(027);
         tzset();
         (void)signal(SIGPIPE, SIG_IGN);
-        configuration.file = arguments.configuration;
+        file = absolute(arguments.configuration);
+        if (!file) {
+                (void)fprintf(stderr, "nephronixd: %s: %s\n", arguments.configuration, strerror(errno));
+                return EXIT_USAGE;
+        }
+        configuration.file = file;
         configuration.light = arguments.light;
         configuration.any_owner = arguments.check && geteuid() != 0;
         r = configuration_load(&configuration, &settings, &error);

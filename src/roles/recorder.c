@@ -501,7 +501,9 @@ static int open_folders(struct recorder *recorder) {
         buffer_printf(&path, "%s/archive", settings->state_directory);
         r = text_log_open(settings->log_file, buffer_string(&path), settings->log_max_size, &recorder->text_log);
         if (r < 0) {
-                diagnostics_error(r, "%s, or %s", settings->log_file, buffer_string(&path));
+                bool archive = access(buffer_string(&path), R_OK | W_OK | X_OK) < 0;
+
+                diagnostics_error(r, "%s", archive ? buffer_string(&path) : settings->log_file);
                 return r;
         }
         buffer_clear(&path);
