@@ -28,7 +28,9 @@ enum {
         JOBS_MAX = 8,                   /* hooks and questions at a time; more are refused, and that is said */
         STOP_LIMIT_S = 10,              /* an observer that does not end by itself is killed */
         BACKOFF_MAX_S = 60,
-        ALIVE_S = 60,                   /* an observer that lived so long is started again at once */
+        ALIVE_S = 60,                   /* an observer that lived so long did not fail at once */
+        PACE_S = 1,                     /* nor is one that was ready started again more often than this */
+        START_TRIES = 3,                /* of one that never was ready */
         PKGDB_LIMIT_S = 60,
         HOOK_LIMIT_MAX_S = 3600,
 };
@@ -55,6 +57,9 @@ struct guard {
         unsigned failures;
         enum purpose purpose;
         bool ready_said;
+        bool reload_again;              /* a reload was asked for while one was under way */
+        struct settings *previous;      /* owned: in force again if no observer gets ready with the new ones; else NULL */
+        bool refused;                   /* that happened: the next observer is told */
         int status;                     /* of the observer, when it matters to our own */
         struct guard_job jobs[JOBS_MAX];
         struct buffer datagram;
@@ -264,6 +269,7 @@ static int on_request(struct guard *guard, const struct message *message, int fd
         switch (message->type) {
         case MESSAGE_READY:
                 guard->failures = 0;
+                guard->previous = settings_free(guard->previous);
                 if (!guard->ready_said) {
                         guard->ready_said = true;
                         if (guard->options->ready >= 0) {
@@ -353,10 +359,21 @@ static void forget_observer(struct guard *guard) {
                         end_job(&guard->jobs[i]);
 }
 
+static void reload(struct guard *guard);
+
+static int take_settings_back(struct guard *guard) {
+        diagnostics_warn("not reloaded: nothing can be watched with the new configuration");
+        (void)settings_free(guard->options->settings);
+        guard->options->settings = TAKE_PTR(guard->previous);
+        guard->refused = true;
+        forget_observer(guard);
+        return start_observer(guard);
+}
+
 static int on_observer_exit(struct loop_file *file, uint32_t events) {
         struct guard *guard = container_of(file, struct guard, observer);
         uint64_t lived_ns = clock_ns(CLOCK_MONOTONIC) - guard->started_ns;
-        int status;
+        int status, r;
 
         (void)events;
         if (waitpid(guard->observer_pid, &status, WNOHANG) != guard->observer_pid)
@@ -366,25 +383,31 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
                 loop_stop(guard->loop, 0);
                 return 0;
         }
-        if (!guard->ready_said && WIFEXITED(status)) {
+        if (guard->purpose == RELOADING) {
+                guard->purpose = RUNNING;
+                forget_observer(guard);
+                r = start_observer(guard);
+                if (r == 0 && guard->reload_again) {
+                        guard->reload_again = false;
+                        reload(guard);
+                }
+                return r;
+        }
+        if (guard->previous)
+                return take_settings_back(guard);
+        guard->failures = lived_ns > ALIVE_S * NS_PER_S ? 0 : guard->failures + 1;
+        if (WIFSIGNALED(status))
+                diagnostics_warn("the observer was ended by signal %d", WTERMSIG(status));
+        if (!guard->ready_said && (WIFEXITED(status) || guard->failures >= START_TRIES)) {
                 /* It never worked: not a crash to recover from, but a start that failed and said why. */
                 loop_stop(guard->loop, 0);
                 return 0;
         }
-        if (guard->purpose == RELOADING) {
-                guard->purpose = RUNNING;
-                forget_observer(guard);
-                return start_observer(guard);
-        }
-
+        if (WIFEXITED(status))
+                diagnostics_warn("the observer ended with status %d", WEXITSTATUS(status));
         note_end(guard, status);
         forget_observer(guard);
-        if (WIFSIGNALED(status))
-                diagnostics_warn("the observer was ended by signal %d", WTERMSIG(status));
-        else
-                diagnostics_warn("the observer ended with status %d", WEXITSTATUS(status));
-        guard->failures = lived_ns > ALIVE_S * NS_PER_S ? 0 : guard->failures + 1;
-        if (guard->failures <= 1)
+        if (guard->failures <= 1 && lived_ns > PACE_S * NS_PER_S)
                 return start_observer(guard);
         return set_timer(guard, guard->failures > 6 ? BACKOFF_MAX_S : UINT64_C(1) << (guard->failures - 1));
 }
@@ -433,6 +456,14 @@ static int start_observer(struct guard *guard) {
                 answer(guard, &guard->end, -1);
                 guard->have_end = false;
         }
+        if (r == 0 && guard->refused) {
+                struct message message = { .type = MESSAGE_RELOAD };
+
+                message.texts[0] = bytes_of_string("nothing can be watched with it; what it failed at is in syslog, or on stderr "
+                                                   "in the foreground");
+                answer(guard, &message, -1);
+                guard->refused = false;
+        }
         guard->options->observer.reloaded = false;
         return r;
 }
@@ -461,8 +492,10 @@ static void reload(struct guard *guard) {
         struct message message = { .type = MESSAGE_RELOAD }, end = { .type = MESSAGE_STOP };
         int r;
 
-        if (guard->purpose != RUNNING || !guard->observer_pid)
+        if (guard->purpose != RUNNING) {
+                guard->reload_again = guard->purpose == RELOADING;
                 return;
+        }
         r = configuration_load(&guard->options->configuration, &settings, &error);
         if (r == 0 && (strcmp(settings->state_directory, guard->options->settings->state_directory) != 0 ||
                        strcmp(settings->run_directory, guard->options->settings->run_directory) != 0)) {
@@ -476,9 +509,19 @@ static void reload(struct guard *guard) {
                 answer(guard, &message, -1);
                 return;
         }
-        (void)settings_free(guard->options->settings);
+        if (guard->previous)
+                (void)settings_free(guard->options->settings);
+        else
+                guard->previous = guard->options->settings;
         guard->options->settings = settings;
         guard->options->observer.reloaded = true;
+        if (!guard->observer_pid) { /* between two tries */
+                int s = start_observer(guard);
+
+                if (s < 0)
+                        diagnostics_error(s, "the observer could not be started");
+                return;
+        }
         guard->purpose = RELOADING;
         answer(guard, &end, -1);
         (void)set_timer(guard, STOP_LIMIT_S);
@@ -562,6 +605,7 @@ int guard_run(struct guard_options *options) {
         (void)fd_close(guard.timer.fd);
         buffer_done(&guard.datagram);
         options->settings = settings_free(options->settings);
+        guard.previous = settings_free(guard.previous);
         if (r < 0)
                 return OBSERVER_TROUBLE;
         return WIFEXITED(guard.status) ? WEXITSTATUS(guard.status) : OBSERVER_TROUBLE;
