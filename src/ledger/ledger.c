@@ -217,10 +217,12 @@ int ledger_sync(struct ledger *ledger) {
 }
 
 static int pack_segment(struct ledger *ledger, const char *name) {
-        char packed[NAME_SIZE + 8];
+        _cleanup_buffer_ struct buffer packed = BUFFER_NULL;
 
-        (void)snprintf(packed, sizeof(packed), "%s.gz", name);
-        return archive_pack(ledger->folder, name, ledger->folder, packed);
+        buffer_printf(&packed, "%s.gz", name);
+        if (buffer_error(&packed))
+                return buffer_error(&packed);
+        return archive_pack(ledger->folder, name, ledger->folder, buffer_string(&packed));
 }
 
 int ledger_rotate(struct ledger *ledger) {

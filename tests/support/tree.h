@@ -37,9 +37,11 @@ static inline void tree_remove(struct tree *tree) {
 }
 
 static inline char *tree_path(const struct tree *tree, const char *path) {
-        char *whole = NULL;
+        size_t size = strlen(tree->root) + strlen(path) + 2;
+        char *whole = malloc(size);
 
-        assert_true(asprintf(&whole, "%s/%s", tree->root, path) > 0);
+        assert_non_null(whole);
+        (void)snprintf(whole, size, "%s/%s", tree->root, path);
         return whole;
 }
 

@@ -80,6 +80,11 @@ expect() {
   fi
 }
 
+# For expect and wait_until: the command fails.
+not() {
+  ! "$@"
+}
+
 # expect_status STATUS TEXT COMMAND...: the command ends with this status; what it said is in $output.
 expect_status() {
   local expected=$1 text=$2 status=0
@@ -162,7 +167,7 @@ end_of_test() {
   exit "$status"
 }
 trap end_of_test EXIT
-trap 'printf "# line %s: %s\n" "$LINENO" "$BASH_COMMAND"' ERR
+trap 'printf "# line %s: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 gone() {
   ! kill -0 "$1" 2>/dev/null
@@ -338,19 +343,19 @@ wait_event() {
   fi
 }
 
-looks() {
-  status '[.watches[] | select(.state == "watched") | .looks] | min // 0'
+# The oldest "last look" of the watches that work.
+oldest_look() {
+  status '[.watches[] | select(.state == "watched") | .last_look] | min // ""'
 }
 
-looked() {
-  (($(looks) >= $1))
+# A watch that only has to ask whether its place moved looks too, so this is not about how often it looked.
+looked_since() {
+  [[ $(oldest_look) > $1 ]]
 }
 
 # Returns when every watch has begun and ended a look since now: what is on the host now has been seen.
 wait_looks() {
-  local now
-  now=$(looks)
-  until_true looked $((now + 2))
+  until_true looked_since "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)"
 }
 
 # no_event TEXT FILTER: every watch looks again, and there is no such event.
