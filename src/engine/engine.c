@@ -15,6 +15,7 @@ enum {
         NOTICES_MAX = 64,               /* of nephronix's own that wait for a round */
         LAST_KEY_MAX = 4096,
         TICKS_UNSAFE = 2,               /* evidence younger than this many ticks proves nothing */
+        BACKOFF_MAX = 6,                /* doublings of the interval between two tries of what fails */
 };
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -38,6 +39,9 @@ struct slot {
         bool has_stamp;
         uint64_t stamp_since_ns;        /* monotonic: when this stamp was first seen */
         uint64_t collected_ns;          /* monotonic: when the last collection began */
+        uint64_t asked_ns;              /* monotonic: when it asked what is not answered yet; 0: no question is open */
+        unsigned failures;              /* in a row */
+        uint64_t retry_ns;              /* monotonic: until then a failing watch whose place did not move is left alone */
         struct buffer conditions, new_conditions;
         bool changed, looked;
 };
@@ -338,7 +342,8 @@ static void on_condition(struct collector *collector, const char *text) {
         buffer_append_byte(&look->slot->new_conditions, '\n');
 }
 
-/* True if the place the records come from did not move since it was collected, and long enough before that look. */
+/* True if the place the records come from did not move since it was collected, and long enough before that look; or since
+ * collecting it failed, a short time ago. */
 static bool stamp_holds(struct engine *engine, struct slot *slot, uint64_t now_ns) {
         struct stamp stamp = { 0 };
         bool same;
@@ -354,8 +359,10 @@ static bool stamp_holds(struct engine *engine, struct slot *slot, uint64_t now_n
                 slot->has_stamp = true;
                 slot->collected_ns = 0;
         }
-        return same && slot->what == ENGINE_IDLE && slot->collected_ns &&
-               slot->collected_ns - slot->stamp_since_ns > TICKS_UNSAFE * engine->options.clock->tick_ns;
+        if (slot->what == ENGINE_FAILING)
+                return same && now_ns < slot->retry_ns;
+        return same && slot->what == ENGINE_IDLE &&
+               slot->collected_ns > slot->stamp_since_ns + TICKS_UNSAFE * engine->options.clock->tick_ns;
 }
 
 static int collect(struct look *look, bool thorough) {
@@ -467,7 +474,7 @@ static void note_conditions(struct engine *engine, struct slot *slot, bool blind
         }
 }
 
-static void note_failure(struct engine *engine, struct slot *slot, int error) {
+static void note_failure(struct engine *engine, struct slot *slot, int error, uint64_t began_ns) {
         const char *name = strerrorname_np(-error);
 
         if (slot->what != ENGINE_FAILING || slot->error != error) {
@@ -480,9 +487,12 @@ static void note_failure(struct engine *engine, struct slot *slot, int error) {
         }
         if (slot->what != ENGINE_FAILING)
                 slot->failing_since_ns = timestamp_to_ns(&engine->round.at);
+        if (slot->failures < BACKOFF_MAX)
+                slot->failures++;
+        slot->retry_ns = began_ns + (engine->options.interval_ns << slot->failures);
         slot->what = ENGINE_FAILING;
         slot->error = error;
-        slot->has_stamp = false;
+        slot->asked_ns = 0;
 }
 
 static void note_success(struct engine *engine, struct slot *slot) {
@@ -494,6 +504,7 @@ static void note_success(struct engine *engine, struct slot *slot) {
         }
         slot->what = ENGINE_IDLE;
         slot->error = 0;
+        slot->failures = 0;
         slot->failing_since_ns = 0;
 }
 
@@ -523,8 +534,10 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         if (r == 0) {
                 unchanged = stamp_holds(engine, slot, began_ns);
                 if (unchanged && !reconcile) {
-                        slot->looked = true;
-                        slot->last_look_ns = timestamp_to_ns(&engine->round.at);
+                        if (slot->what == ENGINE_IDLE) {
+                                slot->looked = true;
+                                slot->last_look_ns = timestamp_to_ns(&engine->round.at);
+                        }
                         schedule_looked(&slot->schedule, began_ns, clock->cpu_ns(clock) - cpu_ns, false);
                         return 0;
                 }
@@ -540,7 +553,9 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         if (r == WATCH_OK) {
                 note_success(engine, slot);
                 note_conditions(engine, slot, false);
-                slot->collected_ns = began_ns;
+                /* An answer is as old as its question. */
+                slot->collected_ns = slot->asked_ns ? slot->asked_ns : began_ns;
+                slot->asked_ns = 0;
                 slot->records = slot->watch.kind->append_only ? slot->records + look.appeared : diff_records(&look.diff);
                 slot->last_look_ns = timestamp_to_ns(&engine->round.at);
                 slot->looked = true;
@@ -558,12 +573,15 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
                 if (engine->fatal)
                         return engine->fatal;
                 if (r == WATCH_E_BUSY) {
-                        slot->what = ENGINE_WAITING;
+                        if (!slot->asked_ns)
+                                slot->asked_ns = began_ns;
+                        if (slot->what != ENGINE_FAILING) /* it still does until the answer says otherwise */
+                                slot->what = ENGINE_WAITING;
                 } else if (r == WATCH_E_UNAVAILABLE) {
                         note_conditions(engine, slot, slot->what == ENGINE_IDLE && slot->collected_ns > 0);
                         slot->what = ENGINE_UNAVAILABLE;
                 } else {
-                        note_failure(engine, slot, r);
+                        note_failure(engine, slot, r, began_ns);
                 }
         }
 
