@@ -1,0 +1,333 @@
+#include "lmdb-environment.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lmdb-error.h"
+#include "lmdb-verify.h"
+
+enum {
+        FORMAT = 1,
+        TABLES_MAX = 128,
+        SNAPSHOT_TRIES = 10,
+};
+
+/* Address space, not memory: the file grows as it is written. */
+#define MAP_SIZE_WANTED (sizeof(void *) >= 8 ? (size_t)1 << 34 : (size_t)1 << 30)
+#define MAP_SIZE_LEAST ((size_t)64 << 20)
+
+#define FORMAT_FACT ".format"
+
+static const char *const table_names[LMDB_TABLES] = {
+        [LMDB_TABLE_FACTS] = "facts",
+        [LMDB_TABLE_KNOWN] = "known",
+        [LMDB_TABLE_OUTBOX] = "outbox",
+};
+
+static void close_file(int *file) {
+        if (*file >= 0)
+                close(*file);
+}
+
+#define _cleanup_file_ _cleanup_(close_file)
+
+/* The data file as it lies there, -ENOENT if there is none or nobody has written to it. */
+static int open_data(const char *folder, int *ret) {
+        _cleanup_file_ int directory = -1, file = -1;
+        struct stat status;
+
+        directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0)
+                return -errno;
+        file = openat(directory, "data.mdb", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (file < 0)
+                return errno == ELOOP ? -EBADMSG : -errno;
+        if (fstat(file, &status) < 0)
+                return -errno;
+        if (!S_ISREG(status.st_mode))
+                return -EBADMSG;
+        if (status.st_size == 0)
+                return -ENOENT;
+        *ret = file;
+        file = -1;
+        return 0;
+}
+
+/* LMDB leaves the data file open across exec. */
+static int close_on_exec(MDB_env *env) {
+        int file, rc;
+
+        rc = mdb_env_get_fd(env, &file);
+        if (rc)
+                return lmdb_error(rc);
+        return fcntl(file, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int open_env(const char *folder, unsigned flags, MDB_env **ret) {
+        MDB_env *env;
+        int rc, r;
+
+        /* An environment that could not be opened can only be closed, so each size is a new try. */
+        for (size_t map_size = MAP_SIZE_WANTED;; map_size /= 2) {
+                rc = mdb_env_create(&env);
+                if (rc)
+                        return lmdb_error(rc);
+                rc = mdb_env_set_maxdbs(env, TABLES_MAX);
+                if (rc == 0)
+                        rc = mdb_env_set_mapsize(env, map_size);
+                if (rc == 0)
+                        rc = mdb_env_open(env, folder, flags | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+                if (rc == 0)
+                        break;
+                mdb_env_close(env);
+                if (rc != ENOMEM || map_size <= MAP_SIZE_LEAST)
+                        return lmdb_error(rc);
+        }
+        r = close_on_exec(env);
+        if (r < 0) {
+                mdb_env_close(env);
+                return r;
+        }
+        *ret = env;
+        return 0;
+}
+
+/* Without a lock file a reader sees torn pages if a daemon writes meanwhile; but where none can be made or opened,
+ * as on a disk mounted read-only, it is that or nothing. */
+static int open_reader_env(const char *folder, MDB_env **ret) {
+        int r = open_env(folder, MDB_RDONLY, ret);
+
+        if (r == -EROFS || r == -EACCES || r == -EPERM || r == -ENOSPC || r == -EDQUOT)
+                r = open_env(folder, MDB_RDONLY | MDB_NOLOCK, ret);
+        return r;
+}
+
+static int open_tables(MDB_env *env, bool make, MDB_dbi ret[static LMDB_TABLES]) {
+        MDB_txn *txn;
+        int rc;
+
+        rc = mdb_txn_begin(env, NULL, make ? 0 : MDB_RDONLY, &txn);
+        if (rc)
+                return lmdb_error(rc);
+        for (size_t i = 0; i < LMDB_TABLES && rc == 0; i++)
+                rc = mdb_dbi_open(txn, table_names[i], make ? MDB_CREATE : 0, &ret[i]);
+        if (rc == 0 && make) {
+                uint32_t format = htobe32(FORMAT);
+                char name[] = FORMAT_FACT;
+                MDB_val key = { .mv_size = strlen(name), .mv_data = name };
+                MDB_val value = { .mv_size = sizeof(format), .mv_data = &format };
+
+                rc = mdb_put(txn, ret[LMDB_TABLE_FACTS], &key, &value, 0);
+        }
+        if (rc) {
+                mdb_txn_abort(txn);
+                return rc == MDB_NOTFOUND ? -EBADMSG : lmdb_error(rc);
+        }
+        return lmdb_error(mdb_txn_commit(txn));
+}
+
+/* 1 if no table was ever made: a new file, or one whose maker died early. */
+static int is_blank(MDB_env *env) {
+        MDB_stat stat;
+        int rc;
+
+        rc = mdb_env_stat(env, &stat);
+        return rc ? lmdb_error(rc) : stat.ms_entries == 0;
+}
+
+static int check_format(struct lmdb_environment *environment, struct buffer *problem) {
+        char name[] = FORMAT_FACT;
+        MDB_val key = { .mv_size = strlen(name), .mv_data = name }, value;
+        uint32_t format = 0;
+        MDB_txn *txn;
+        int rc;
+
+        rc = mdb_txn_begin(environment->read, NULL, MDB_RDONLY, &txn);
+        if (rc)
+                return lmdb_error(rc);
+        rc = mdb_get(txn, environment->read_tables[LMDB_TABLE_FACTS], &key, &value);
+        if (rc == 0 && value.mv_size == sizeof(format)) {
+                memcpy(&format, value.mv_data, sizeof(format));
+                format = be32toh(format);
+        }
+        mdb_txn_abort(txn);
+        if (rc && rc != MDB_NOTFOUND)
+                return lmdb_error(rc);
+        if (format == FORMAT)
+                return 0;
+        buffer_clear(problem);
+        buffer_printf(problem, "format %u, not %u", (unsigned)format, (unsigned)FORMAT);
+        return -EBADMSG;
+}
+
+static int sync_folder(const char *folder) {
+        _cleanup_file_ int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return directory < 0 || fsync(directory) < 0 ? -errno : 0;
+}
+
+/* Opens what is known to be sound. */
+static int open_envs(struct lmdb_environment *environment, bool *ret_made) {
+        int r;
+
+        *ret_made = false;
+        if (environment->reader)
+                r = environment->read ? 0 : open_reader_env(environment->folder, &environment->read);
+        else
+                r = open_env(environment->folder, 0, &environment->write);
+        if (r < 0)
+                return r;
+
+        if (environment->write) {
+                r = is_blank(environment->write);
+                if (r < 0)
+                        return r;
+                *ret_made = r;
+                r = open_tables(environment->write, *ret_made, environment->write_tables);
+                if (r == 0 && *ret_made)
+                        r = sync_folder(environment->folder);
+                if (r == 0)
+                        r = open_env(environment->folder, MDB_RDONLY | MDB_NOLOCK, &environment->read);
+                if (r < 0)
+                        return r;
+        } else {
+                r = is_blank(environment->read);
+                if (r)
+                        return r < 0 ? r : -ENOENT;
+        }
+        return open_tables(environment->read, false, environment->read_tables);
+}
+
+/* The slot of a read transaction keeps a running daemon from overwriting what is being verified. */
+static int verify_snapshot(struct lmdb_environment *environment, int file, struct buffer *problem) {
+        MDB_txn *txn;
+        int r, rc;
+
+        rc = mdb_txn_begin(environment->read, NULL, MDB_RDONLY, &txn);
+        if (rc)
+                return lmdb_error(rc);
+        r = lmdb_verify_tree(file, mdb_txn_id(txn), problem);
+        mdb_txn_abort(txn);
+        return r;
+}
+
+/* The daemon may commit at any moment: between the reading of the two meta pages, or right into it. */
+static int verify_beside_writer(struct lmdb_environment *environment, int file, struct buffer *problem) {
+        uint64_t transaction;
+        int r = -ESTALE;
+
+        for (size_t try = 0; try < SNAPSHOT_TRIES && (r == -ESTALE || r == -EBADMSG); try++) {
+                r = lmdb_verify_head(file, &transaction, problem);
+                if (r == 0 && !environment->read)
+                        r = open_reader_env(environment->folder, &environment->read);
+                if (r == 0)
+                        r = verify_snapshot(environment, file, problem);
+        }
+        return r == -ESTALE ? -EAGAIN : r;
+}
+
+static int verify(struct lmdb_environment *environment, struct buffer *problem) {
+        _cleanup_file_ int file = -1;
+        uint64_t transaction;
+        int r;
+
+        r = open_data(environment->folder, &file);
+        if (r < 0)
+                return r == -ENOENT && !environment->reader ? 0 : r;
+        if (environment->reader)
+                return verify_beside_writer(environment, file, problem);
+        r = lmdb_verify_head(file, &transaction, problem);
+        return r < 0 ? r : lmdb_verify_tree(file, transaction, problem);
+}
+
+static int make_and_lock(struct lmdb_environment *environment) {
+        if (mkdir(environment->folder, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        environment->lock = open(environment->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (environment->lock < 0)
+                return -errno;
+        if (flock(environment->lock, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+        return 0;
+}
+
+int lmdb_environment_open(struct lmdb_environment *environment, const char *folder, bool reader,
+                          struct buffer *problem) {
+        bool made = false;
+        int r = 0;
+
+        *environment = (struct lmdb_environment){ .folder = strdup(folder), .reader = reader, .lock = -1 };
+        if (!environment->folder)
+                return -ENOMEM;
+        if (!reader)
+                r = make_and_lock(environment);
+        if (r == 0)
+                r = verify(environment, problem);
+        if (r == 0)
+                r = open_envs(environment, &made);
+        if (r == 0)
+                r = check_format(environment, problem);
+        if (r < 0) {
+                lmdb_environment_close(environment);
+                return r;
+        }
+        return made;
+}
+
+void lmdb_environment_rest(struct lmdb_environment *environment) {
+        if (environment->read)
+                mdb_env_close(environment->read);
+        if (environment->write)
+                mdb_env_close(environment->write);
+        environment->read = environment->write = NULL;
+#ifdef __GLIBC__
+        /* The pages of a large transaction were single blocks all over the heap. */
+        (void)malloc_trim(0);
+#endif
+}
+
+void lmdb_environment_close(struct lmdb_environment *environment) {
+        lmdb_environment_rest(environment);
+        close_file(&environment->lock);
+        environment->lock = -1;
+        free(environment->folder);
+        environment->folder = NULL;
+}
+
+static int wake(struct lmdb_environment *environment) {
+        bool made;
+        int r;
+
+        if (environment->read)
+                return 0;
+        r = open_envs(environment, &made);
+        /* Somebody removed the file under us: an empty one in its place is no baseline. */
+        if (r == 0 && made)
+                r = -EBADMSG;
+        if (r < 0)
+                lmdb_environment_rest(environment);
+        return r;
+}
+
+int lmdb_environment_begin_write(struct lmdb_environment *environment, MDB_txn **ret) {
+        int r, dead, rc;
+
+        r = wake(environment);
+        if (r < 0)
+                return r;
+        /* What a dead reader was looking at would be kept for good, and the file would grow. */
+        (void)mdb_reader_check(environment->write, &dead);
+        rc = mdb_txn_begin(environment->write, NULL, 0, ret);
+        return lmdb_error(rc);
+}
+
+int lmdb_environment_begin_read(struct lmdb_environment *environment, MDB_txn **ret) {
+        int r = wake(environment);
+
+        return r < 0 ? r : lmdb_error(mdb_txn_begin(environment->read, NULL, MDB_RDONLY, ret));
+}

@@ -1,0 +1,36 @@
+/* lmdb-environment.h - the folder with data.mdb, opened.
+ *
+ * The daemon opens the file twice. The locked environment is for writing, and its lock file is what protects readers
+ * in other processes. Our own reading goes through one without a lock file, because taking a reader's slot dirties a
+ * page of it and a quiet round must write nothing. That needs no slot: LMDB never overwrites the newest snapshot in
+ * the next transaction, no read transaction of ours lives on behind a commit, and nobody else commits (the folder is
+ * locked). A reader beside the daemon has the locked one alone. */
+#pragma once
+
+#include <lmdb.h>
+
+#include "buffer.h"
+
+enum lmdb_table { LMDB_TABLE_FACTS, LMDB_TABLE_KNOWN, LMDB_TABLE_OUTBOX, LMDB_TABLES };
+
+struct lmdb_environment {
+        char *folder;           /* owned */
+        bool reader;
+        int lock;               /* owned; the folder, locked by the one writer; -1 for a reader */
+        MDB_env *write, *read;  /* owned; write NULL for a reader; both NULL after lmdb_environment_rest() */
+        MDB_dbi write_tables[LMDB_TABLES], read_tables[LMDB_TABLES];
+};
+
+/* 0, 1 if it was made; -EBADMSG and the reason in words; -EBUSY: another has it open for writing; else negative errno.
+ * A reader gets -ENOENT where there is none. */
+int lmdb_environment_open(struct lmdb_environment *environment, const char *folder, bool reader,
+                          struct buffer *problem);
+void lmdb_environment_close(struct lmdb_environment *environment);
+
+/* LMDB keeps the memory of its largest transaction, and after a failed commit it refuses work: close the file, and
+ * open it again at the next begin. No transaction may be open. */
+void lmdb_environment_rest(struct lmdb_environment *environment);
+
+/* Also forgets the slots of readers that died. */
+int lmdb_environment_begin_write(struct lmdb_environment *environment, MDB_txn **ret);
+int lmdb_environment_begin_read(struct lmdb_environment *environment, MDB_txn **ret);
