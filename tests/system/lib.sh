@@ -190,7 +190,7 @@ all_watches=(packages modules bpf kernel-messages boot connections users process
 # shellcheck disable=SC2034 # some of them are for the tests alone
 instance() {
   local watch
-  folder=$scratch/$1
+  folder=$scratch/instances/$1 # not where a test may have a folder of the same name
   config=$folder/nephronix.conf
   state=$folder/state
   log=$folder/nephronix.log
@@ -201,7 +201,7 @@ instance() {
   [[ ! -f $folder/pid ]] || pid=$(<"$folder/pid")
   [[ ! -e $folder ]] || return 0
   shift
-  mkdir "$folder" "$folder/conf.d"
+  mkdir -p "$folder/conf.d"
   chmod 0755 "$folder" "$folder/conf.d"
   {
     printf '[Nephronix]\nStateDirectory=%s\nLogFile=%s\nRunDirectory=%s\nInterval=200ms\n' "$state" "$log" "$run"
