@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -27,15 +28,21 @@ static char *const job_environment[] = {
 /* In the child, between fork and exec: only async-signal-safe calls. */
 __attribute__((noreturn))
 static void become(const struct job_options *options, int output) {
-        enum { INPUT = 0, OUTPUT = 1, ERROR = 2, EXTRA = 3, PROGRAM = 4, FIRST_FREE = 10 };
+        enum { INPUT = 0, OUTPUT = 1, ERROR = 2, EXTRA = 3, PROGRAM = 4, FIRST_FREE = 10, FILES_SOFT = 1024 };
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         int input = fcntl(options->input >= 0 ? options->input : null, F_DUPFD_CLOEXEC, FIRST_FREE);
         int extra = options->extra >= 0 ? fcntl(options->extra, F_DUPFD_CLOEXEC, FIRST_FREE) : -1;
         int program = fcntl(options->program, F_DUPFD_CLOEXEC, FIRST_FREE);
         int said = fcntl(output, F_DUPFD_CLOEXEC, FIRST_FREE);
+        struct rlimit files;
         sigset_t none;
 
         (void)setpgid(0, 0);
+        /* Ours was raised; select(2), and programs that close every number there may be, expect the customary one. */
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FILES_SOFT) {
+                files.rlim_cur = FILES_SOFT;
+                (void)setrlimit(RLIMIT_NOFILE, &files);
+        }
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)signal(SIGPIPE, SIG_DFL);
@@ -60,10 +67,13 @@ static void finish(struct job *job) {
         job->options.done(job, job->options.context, job->status, buffer_bytes(&job->text));
 }
 
+/* What one turn of the loop reads: a child that never stops talking must not keep the guard from its time limit. */
+enum { READS_PER_TURN = 2 * JOB_OUTPUT_MAX / 4096 };
+
 static void read_output(struct job *job) {
         uint8_t room[4096];
 
-        for (;;) {
+        for (int i = 0; i < READS_PER_TURN; i++) {
                 ssize_t n = read(job->output.fd, room, sizeof(room));
 
                 if (n < 0 && errno == EINTR)
@@ -135,12 +145,19 @@ int job_start(struct loop *loop, const struct job_options *options, struct job *
         job->exit = (struct loop_file){ .fd = -1, .ready = on_exit_of_child };
         job->output = (struct loop_file){ .fd = -1, .ready = on_output };
         job->timer = (struct loop_file){ .fd = -1, .ready = on_time };
-        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        if (pipe2(ends, O_CLOEXEC) < 0) {
                 r = -errno;
                 free(job);
                 return r;
         }
         job->output.fd = ends[0];
+        /* Our end alone: programs do not expect a standard output that refuses to wait. */
+        if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+                r = -errno;
+                (void)fd_close(ends[1]);
+                (void)job_free(job);
+                return r;
+        }
         job->pid = fork();
         if (job->pid == 0)
                 become(options, ends[1]);
