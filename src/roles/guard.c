@@ -32,7 +32,7 @@ enum {
         PACE_S = 1,                     /* nor is one that was ready started again more often than this */
         START_TRIES = 3,                /* of one that never was ready */
         PKGDB_LIMIT_S = 60,
-        HOOK_LIMIT_MAX_S = 3600,
+        HOOK_LIMIT_MAX_S = 86400,       /* as TimeLimit= allows */
 };
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -135,13 +135,10 @@ static void refuse(struct guard *guard, enum message_type type, uint32_t id, str
         answer(guard, &message, -1);
 }
 
+/* What Hook= takes, and no more. */
 static bool is_plain_name(struct bytes name) {
-        if (name.size == 0 || name.size > 255 || name.data[0] == '.')
-                return false;
-        for (size_t i = 0; i < name.size; i++)
-                if (name.data[i] == '/' || name.data[i] < 0x21 || name.data[i] > 0x7e)
-                        return false;
-        return true;
+        return name.size > 0 && name.size <= 255 && name.data[0] != '.' && !memchr(name.data, '/', name.size) &&
+               !memchr(name.data, '\0', name.size);
 }
 
 static bool is_trusted(int fd, bool executable) {
