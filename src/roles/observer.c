@@ -178,7 +178,7 @@ static void on_hook_done(struct observer *observer, const struct message *messag
         _cleanup_buffer_ struct buffer name = BUFFER_NULL, said = BUFFER_NULL;
         char how[96];
         int status = (int)message->number;
-        struct event event = { 0 };
+        struct event event = { .quiet = true }; /* an alert about a hook would run the hook again, for ever */
 
         describe_status(how, sizeof(how), status);
         escape_append(&name, message->texts[0]);
