@@ -304,6 +304,7 @@ int main(int argc, char **argv) {
         (void)umask(027);
         tzset();
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)signal(SIGCHLD, SIG_DFL); /* who ignored it left us that: our children would be gone before we ask how they ended */
         file = absolute(arguments.configuration);
         if (!file) {
                 (void)fprintf(stderr, "nephronixd: %s: %s\n", arguments.configuration, strerror(errno));
