@@ -5,7 +5,6 @@
 
 #include "baseline.h"
 #include "buffer.h"
-#include "buffer.h"
 
 struct lmdb_baseline;
 

@@ -221,7 +221,10 @@ static void test_parts(void **state) {
         assert_records(BASELINE_NOW, "boot", "", "a:n=1");
         assert_records(BASELINE_NOW, "users", "", "");
         assert_int_equal(CALL(known, "users"), 0);
-        /* Its table went with the part. */
+        /* A table goes with its part. */
+        FINE(begin_part);
+        put("users", "u", 1);
+        FINE(end_part, false);
         put("users", "v", 7);
         FINE(remove, "users", text("v"));
 
@@ -281,6 +284,19 @@ static void test_changes_under_a_stream(void **state) {
         for (char letter = 'e'; letter <= 'z'; letter++) {
                 assert_int_equal(stream_next(stream, &record), 1);
                 assert_int_equal(record.values[0].number, letter);
+        }
+        assert_int_equal(stream_next(stream, &record), 0);
+        stream = stream_close(stream);
+
+        FINE(read, BASELINE_NOW, "users", fields, BYTES_NULL, &stream);
+        put("users", "a", 'a');
+        for (char letter = 'a'; letter <= 'z'; letter++) {
+                assert_int_equal(stream_next(stream, &record), 1);
+                assert_int_equal(record.values[0].number, letter);
+                if (letter < 'z')
+                        put("users", (char[]){ (char)(letter + 1), '\0' }, (uint64_t)letter + 1);
+                FINE(remove, "users", text((char[]){ letter, '\0' }));
+                assert_int_equal(record.key.data[0], letter);
         }
         assert_int_equal(stream_next(stream, &record), 0);
         stream = stream_close(stream);
