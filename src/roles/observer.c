@@ -439,7 +439,7 @@ static int open_recorder(struct observer *observer, struct start *start) {
         if (r < 0)
                 return r;
         start->unwatched_since_ns = recorder_last_look(observer->recorder);
-        if (start->unwatched_since_ns && page_ns > start->unwatched_since_ns)
+        if (page_ns > start->unwatched_since_ns)
                 start->unwatched_since_ns = page_ns; /* quiet rounds write nothing to disk, but they show themselves there */
         return 0;
 }
