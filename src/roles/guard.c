@@ -31,6 +31,7 @@ enum {
         ALIVE_S = 60,                   /* an observer that lived so long did not fail at once */
         PACE_S = 1,                     /* nor is one that was ready started again more often than this */
         START_TRIES = 3,                /* of one that never was ready */
+        RETRY_S = 10,                   /* when not even fork(2) works */
         PKGDB_LIMIT_S = 60,
         HOOK_LIMIT_MAX_S = 86400,       /* as TimeLimit= allows */
 };
@@ -107,8 +108,16 @@ static int take_sealed(int channel) {
         return seals >= 0 && (seals & wanted) == wanted ? TAKE_FD(fd) : -1;
 }
 
+static bool hooks_run(const struct guard *guard) {
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (guard->jobs[i].job && guard->jobs[i].answer == MESSAGE_HOOK_DONE)
+                        return true;
+        return false;
+}
+
 static void on_job_done(struct job *job, void *context, int status, struct bytes output) {
         struct guard_job *slot = context;
+        struct guard *guard = slot->guard;
         struct message message = {
                 .type = slot->answer,
                 .id = slot->id,
@@ -124,8 +133,10 @@ static void on_job_done(struct job *job, void *context, int status, struct bytes
                 message.texts[0] = output;
                 fd = take_sealed(slot->channel);
         }
-        answer(slot->guard, &message, fd);
+        answer(guard, &message, fd);
         end_job(slot);
+        if (guard->purpose == STOPPING && !guard->observer_pid && !hooks_run(guard))
+                loop_stop(guard->loop, 0);
 }
 
 static void refuse(struct guard *guard, enum message_type type, uint32_t id, struct bytes name, int status) {
@@ -345,6 +356,7 @@ static void note_end(struct guard *guard, int status) {
         };
 }
 
+/* What it asked for ends with it, except the hooks: an alert that went out is on its way, whoever sent it. */
 static void forget_observer(struct guard *guard) {
         loop_remove(&guard->channel);
         loop_remove(&guard->observer);
@@ -352,8 +364,23 @@ static void forget_observer(struct guard *guard) {
         guard->observer.fd = fd_close(guard->observer.fd);
         guard->observer_pid = 0;
         for (size_t i = 0; i < JOBS_MAX; i++)
-                if (guard->jobs[i].job)
+                if (guard->jobs[i].job && guard->jobs[i].answer != MESSAGE_HOOK_DONE)
                         end_job(&guard->jobs[i]);
+}
+
+/* Once we have worked, being out of processes, memory or descriptors for a while is no reason to leave the host unwatched. */
+static int start_again(struct guard *guard) {
+        int r = start_observer(guard);
+
+        if (r >= 0 || !guard->ready_said)
+                return r;
+        diagnostics_error(r, "the observer could not be started and is tried again in %d s", RETRY_S);
+        if (guard->observer_pid) {
+                (void)kill(guard->observer_pid, SIGKILL);
+                (void)waitpid(guard->observer_pid, NULL, 0);
+        }
+        forget_observer(guard);
+        return set_timer(guard, RETRY_S);
 }
 
 static void reload(struct guard *guard);
@@ -364,7 +391,7 @@ static int take_settings_back(struct guard *guard) {
         guard->options->settings = TAKE_PTR(guard->previous);
         guard->refused = true;
         forget_observer(guard);
-        return start_observer(guard);
+        return start_again(guard);
 }
 
 static int on_observer_exit(struct loop_file *file, uint32_t events) {
@@ -373,17 +400,23 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
         int status, r;
 
         (void)events;
+        /* What it asked for last: it holds these alerts for sent. Before waitpid(2), while the pid cannot be another's. */
+        if (guard->channel.loop)
+                (void)on_channel(&guard->channel, EPOLLIN);
         if (waitpid(guard->observer_pid, &status, WNOHANG) != guard->observer_pid)
                 return 0;
         guard->status = status;
         if (guard->options->once || guard->purpose == STOPPING) {
+                forget_observer(guard);
+                if (hooks_run(guard)) /* they get a while to end */
+                        return set_timer(guard, STOP_LIMIT_S);
                 loop_stop(guard->loop, 0);
                 return 0;
         }
         if (guard->purpose == RELOADING) {
                 guard->purpose = RUNNING;
                 forget_observer(guard);
-                r = start_observer(guard);
+                r = start_again(guard);
                 if (r == 0 && guard->reload_again) {
                         guard->reload_again = false;
                         reload(guard);
@@ -405,23 +438,24 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
         note_end(guard, status);
         forget_observer(guard);
         if (guard->failures <= 1 && lived_ns > PACE_S * NS_PER_S)
-                return start_observer(guard);
+                return start_again(guard);
         return set_timer(guard, guard->failures > 6 ? BACKOFF_MAX_S : UINT64_C(1) << (guard->failures - 1));
 }
 
 static int start_observer(struct guard *guard) {
         int ends[2], r = channel_pair(ends);
-        pid_t self = getpid();
+        pid_t self = getpid(), child;
 
         if (r < 0)
                 return r;
-        guard->observer_pid = fork();
-        if (guard->observer_pid < 0) {
+        child = fork();
+        if (child < 0) {
                 r = -errno;
                 (void)fd_close(ends[0]);
                 (void)fd_close(ends[1]);
                 return r;
         }
+        guard->observer_pid = child; /* never -1: kill(2) would take that for everybody */
         if (guard->observer_pid == 0) {
                 struct observer_options options = guard->options->observer;
                 int status;
@@ -434,6 +468,8 @@ static int start_observer(struct guard *guard) {
                 (void)fd_close(guard->signals.fd);
                 (void)fd_close(guard->timer.fd);
                 (void)fd_close(guard->options->ready);
+                for (size_t i = 0; i < JOBS_MAX; i++)
+                        job_leave(guard->jobs[i].job);
                 options.settings = guard->options->settings;
                 options.socket = ends[1];
                 status = observer_run(&options);
@@ -513,7 +549,7 @@ static void reload(struct guard *guard) {
         guard->options->settings = settings;
         guard->options->observer.reloaded = true;
         if (!guard->observer_pid) { /* between two tries */
-                int s = start_observer(guard);
+                int s = start_again(guard);
 
                 if (s < 0)
                         diagnostics_error(s, "the observer could not be started");
@@ -531,8 +567,13 @@ static int on_timer(struct loop_file *file, uint32_t events) {
         (void)events;
         if (read(file->fd, &times, sizeof(times)) < 0)
                 return 0;
+        if (!guard->observer_pid && guard->purpose == STOPPING) {
+                diagnostics_warn("a hook does not end in time and is killed");
+                loop_stop(guard->loop, 0);
+                return 0;
+        }
         if (!guard->observer_pid)
-                return start_observer(guard);
+                return start_again(guard);
         if (guard->purpose != RUNNING) {
                 diagnostics_warn("the observer does not end by itself and is killed");
                 (void)kill(guard->observer_pid, SIGKILL);
@@ -597,6 +638,9 @@ int guard_run(struct guard_options *options) {
         if (r < 0)
                 diagnostics_error(r, "the guard ends");
         forget_observer(&guard);
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                if (guard.jobs[i].job)
+                        end_job(&guard.jobs[i]);
         (void)loop_free(guard.loop);
         (void)fd_close(guard.signals.fd);
         (void)fd_close(guard.timer.fd);

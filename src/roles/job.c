@@ -173,6 +173,14 @@ int job_start(struct loop *loop, const struct job_options *options, struct job *
         return 0;
 }
 
+void job_leave(struct job *job) {
+        if (!job)
+                return;
+        job->exit.fd = fd_close(job->exit.fd);
+        job->output.fd = fd_close(job->output.fd);
+        job->timer.fd = fd_close(job->timer.fd);
+}
+
 struct job *job_free(struct job *job) {
         if (!job)
                 return NULL;
