@@ -1,6 +1,7 @@
 #include "baseline-start.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -10,7 +11,7 @@
 #include "fd.h"
 #include "timestamp.h"
 
-enum { CHILD_GOOD = 0, CHILD_DAMAGED = 3, CHILD_UNCLEAR = 4 };
+enum { TRIES = 3, CHILD_GOOD = 0, CHILD_DAMAGED = 3, CHILD_UNCLEAR = 4 };
 
 /* Opens and reads everything there is. The child's exit status. */
 static int check(const char *folder) {
@@ -29,8 +30,14 @@ static int check(const char *folder) {
         return r >= 0 ? CHILD_GOOD : r == -EBADMSG ? CHILD_DAMAGED : CHILD_UNCLEAR;
 }
 
-/* 0 if the baseline can be used, -EBADMSG if it is damaged, other negative errno if nobody can tell. */
-static int check_apart(const char *folder, struct buffer *problem) {
+/* What a process does to itself over bytes that make no sense; any other signal was somebody's, and says nothing about them. */
+static bool is_own_fault(int number) {
+        return number == SIGBUS || number == SIGSEGV || number == SIGABRT || number == SIGFPE || number == SIGILL;
+}
+
+/* 0 if the baseline can be used, -EBADMSG if it is damaged, -EAGAIN if the child was killed, other negative errno if nobody can
+ * tell. */
+static int check_once(const char *folder, struct buffer *problem) {
         int status;
         pid_t child = fork();
 
@@ -41,6 +48,8 @@ static int check_apart(const char *folder, struct buffer *problem) {
         while (waitpid(child, &status, 0) < 0)
                 if (errno != EINTR)
                         return -errno;
+        if (WIFSIGNALED(status) && !is_own_fault(WTERMSIG(status)))
+                return -EAGAIN;
         if (WIFSIGNALED(status)) {
                 buffer_printf(problem, "reading it ended with signal %d", WTERMSIG(status));
                 return -EBADMSG;
@@ -50,6 +59,14 @@ static int check_apart(const char *folder, struct buffer *problem) {
                 return -EBADMSG;
         }
         return 0;
+}
+
+static int check_apart(const char *folder, struct buffer *problem) {
+        int r = -EAGAIN;
+
+        for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+                r = check_once(folder, problem);
+        return r;
 }
 
 static int put_aside(const char *folder, struct buffer *aside) {
