@@ -7,16 +7,19 @@
 
 #include "fd.h"
 
+enum { TRIES = 1000 };
+
 static int open_below(int directory, const char *path, int flags, uint64_t resolve) {
         struct open_how how = {
                 .flags = (uint64_t)(flags | O_CLOEXEC | ((flags & O_PATH) ? 0 : O_NOCTTY | O_NONBLOCK)),
                 .resolve = resolve,
         };
-        int fd;
+        int fd, tries = 0;
 
+        /* EAGAIN: a rename raced the walk (openat2(2)), anybody's anywhere: it must not be in their hand to keep us here */
         do
                 fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
-        while (fd < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: a rename raced the walk (openat2(2)) */
+        while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < TRIES);
         return fd < 0 ? -errno : fd;
 }
 
