@@ -17,9 +17,9 @@ static bool is_terminal(unsigned device_major) {
                device_major == 229;
 }
 
-static int open_terminal(int devices, const char *name) {
+static int open_checked(int devices, const char *name, int flags) {
         struct open_how how = {
-                .flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW,
+                .flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
                 /* /dev/pts is a mount of its own */
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
         };
@@ -31,6 +31,13 @@ static int open_terminal(int devices, const char *name) {
         if (!S_ISCHR(stat.st_mode) || !is_terminal(major(stat.st_rdev)))
                 return -ENOTTY;
         return TAKE_FD(fd);
+}
+
+/* Opening alone does something to many devices (a watchdog starts, a tape winds back), and the name is from utmp. */
+static int open_terminal(int devices, const char *name) {
+        _cleanup_close_ int place = open_checked(devices, name, O_PATH);
+
+        return place < 0 ? place : open_checked(devices, name, O_WRONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 static int make_text(struct bytes text, struct buffer *ret) {
