@@ -9,12 +9,14 @@
 #include "archive.h"
 #include "buffer.h"
 #include "fd.h"
+#include "folder.h"
 #include "new-file.h"
 
-enum { NAME_SIZE = 64, TAIL_STEP = 64 * 1024 };
+enum { NAME_SIZE = 64, TAIL_STEP = 64 * 1024, FOLDER_MODE = 0750 };
 
 struct ledger {
         int folder, fd;
+        char *path;                     /* owned; of the folder */
         uint64_t segment_size, size, last_sequence;
         char name[NAME_SIZE];           /* of the segment that is written to; "" before the first */
 };
@@ -141,18 +143,13 @@ int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret) 
 
         if (!ledger)
                 return -ENOMEM;
-        ledger->fd = -1;
+        ledger->folder = ledger->fd = -1;
         ledger->segment_size = segment_size;
-        if (mkdir(folder, 0750) < 0 && errno != EEXIST) {
-                r = -errno;
-                ledger->folder = -1;
+        ledger->path = strdup(folder);
+        r = ledger->path ? folder_open(folder, FOLDER_MODE) : -ENOMEM;
+        if (r < 0)
                 goto fail;
-        }
-        ledger->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (ledger->folder < 0) {
-                r = -errno;
-                goto fail;
-        }
+        ledger->folder = r;
         r = find_last_segment(ledger);
         if (r == 0 && ledger->name[0]) {
                 r = open_segment(ledger, false);
@@ -175,6 +172,7 @@ struct ledger *ledger_close(struct ledger *ledger) {
                 return NULL;
         (void)fd_close(ledger->fd);
         (void)fd_close(ledger->folder);
+        free(ledger->path);
         free(ledger);
         return NULL;
 }
@@ -210,6 +208,22 @@ int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
         ledger->size += whole.size;
         ledger->last_sequence = sequence;
         return 0;
+}
+
+int ledger_stand(struct ledger *ledger) {
+        uint64_t last_sequence = ledger->last_sequence;
+        int r;
+
+        r = folder_follow(ledger->folder, ledger->path, FOLDER_MODE);
+        if (r < 0 || (r == 0 && (ledger->fd < 0 || folder_holds(ledger->folder, ledger->name, ledger->fd))))
+                return r;
+        ledger->fd = fd_close(ledger->fd);
+        ledger->size = 0;
+        r = open_segment(ledger, false);        /* somebody may have put another file in its place */
+        if (r == 0)
+                r = repair_tail(ledger);
+        ledger->last_sequence = last_sequence;
+        return r < 0 && r != -ENOENT ? r : 1;
 }
 
 int ledger_sync(struct ledger *ledger) {

@@ -21,6 +21,10 @@ uint64_t ledger_last_sequence(const struct ledger *ledger);
 int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line);
 int ledger_sync(struct ledger *ledger);
 
+/* Looks whether the segment still stands where it is read. If it was removed or moved, what comes next goes into a new one, in a
+ * folder made anew if need be. 1 if that was so, 0, or negative errno. */
+int ledger_stand(struct ledger *ledger);
+
 /* Begins a new segment and packs the old one if it is full. 1 if it did, 0, or negative errno. Also finishes what a crash
  * interrupted. */
 int ledger_rotate(struct ledger *ledger);

@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "buffer.h"
 #include "fd.h"
+#include "folder.h"
 #include "new-file.h"
 #include "timestamp.h"
 
@@ -15,23 +16,28 @@
  * the archive's name follows from its last write, so doing it again after a crash gives the same archive. */
 #define ROTATING ".rotating"
 
+enum { ARCHIVE_MODE = 0750 };
+
 struct text_log {
         int folder, archive, fd;
         char *name, *rotating;          /* owned */
+        char *folder_path, *archive_path;       /* owned */
         uint64_t max_size, size, device, inode;
 };
 
 static int open_file(struct text_log *log) {
+        _cleanup_close_ int fd = -1;
         struct stat stat;
 
         log->fd = fd_close(log->fd);
-        log->fd = openat(log->folder, log->name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
-        if (log->fd < 0)
+        fd = openat(log->folder, log->name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+        if (fd < 0)
                 return -errno;
-        if (fstat(log->fd, &stat) < 0)
+        if (fstat(fd, &stat) < 0)
                 return -errno;
         if (!S_ISREG(stat.st_mode))
                 return -EINVAL;
+        log->fd = TAKE_FD(fd);
         log->size = (uint64_t)stat.st_size;
         log->device = (uint64_t)stat.st_dev;
         log->inode = (uint64_t)stat.st_ino;
@@ -66,33 +72,31 @@ static int split_path(const char *path, char **ret_folder, char **ret_name) {
 
 int text_log_open(const char *path, const char *archive_folder, uint64_t max_size, struct text_log **ret) {
         struct text_log *log = calloc(1, sizeof(*log));
-        _cleanup_free_ char *folder = NULL;
         int r;
 
         if (!log)
                 return -ENOMEM;
         log->folder = log->archive = log->fd = -1;
         log->max_size = max_size;
-        r = split_path(path, &folder, &log->name);
+        r = split_path(path, &log->folder_path, &log->name);
+        log->archive_path = strdup(archive_folder);
+        if (!log->archive_path)
+                r = -ENOMEM;
         if (r == 0 && asprintf(&log->rotating, "%s" ROTATING, log->name) < 0) {
                 log->rotating = NULL;
                 r = -ENOMEM;
         }
         if (r < 0)
                 goto fail;
-        if (mkdir(archive_folder, 0750) < 0 && errno != EEXIST) {
-                r = -errno;
-                goto fail;
-        }
-        log->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        log->archive = log->folder < 0 ? -1 : open(archive_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (log->archive < 0) {
-                r = -errno;
-                goto fail;
-        }
-        r = open_file(log);
+        log->archive = r = folder_open(archive_folder, ARCHIVE_MODE);
+        if (r >= 0)
+                log->folder = r = folder_open(log->folder_path, 0);
+        if (r >= 0)
+                r = open_file(log);
         if (r == 0)
                 r = pack_rotating(log);
+        if (r == -ENOSPC || r == -EDQUOT) /* it waits under that name; nothing is to be written yet */
+                r = 0;
         if (r < 0)
                 goto fail;
         *ret = log;
@@ -108,6 +112,8 @@ struct text_log *text_log_close(struct text_log *log) {
         (void)fd_close(log->fd);
         (void)fd_close(log->folder);
         (void)fd_close(log->archive);
+        free(log->folder_path);
+        free(log->archive_path);
         free(log->name);
         free(log->rotating);
         free(log);
@@ -116,10 +122,13 @@ struct text_log *text_log_close(struct text_log *log) {
 
 int text_log_place(struct text_log *log, struct text_log_place *ret) {
         struct stat stat;
+        int r = folder_follow(log->folder, log->folder_path, 0);
 
+        if (r < 0)
+                return r;
         if (fstatat(log->folder, log->name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || log->fd < 0 ||
             (uint64_t)stat.st_ino != log->inode || (uint64_t)stat.st_dev != log->device) {
-                int r = open_file(log);
+                r = open_file(log);
                 if (r < 0)
                         return r;
         } else {
@@ -158,6 +167,11 @@ int text_log_append_at(struct text_log *log, const struct text_log_place *place,
 
         if (block.size == 0)
                 return 0;
+        if (log->fd < 0) { /* it could not be opened when it was looked for last */
+                r = open_file(log);
+                if (r < 0)
+                        return r;
+        }
         if (place->inode == log->inode && place->device == log->device && place->offset < log->size) {
                 r = standing(log, place->offset, block, &done);
                 if (r < 0)
@@ -183,6 +197,9 @@ int text_log_rotate(struct text_log *log) {
 
         if (log->size < log->max_size)
                 return 0;
+        r = folder_follow(log->archive, log->archive_path, ARCHIVE_MODE);
+        if (r < 0)
+                return r;
         /* A second archive within the same second would have the same name: it waits for the next round. */
         {
                 _cleanup_buffer_ struct buffer name = BUFFER_NULL;
@@ -196,6 +213,10 @@ int text_log_rotate(struct text_log *log) {
                 if (faccessat(log->archive, buffer_string(&name), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return 0;
         }
+        /* One that could not be packed when it was full (no space) must not be the one that is replaced. */
+        r = pack_rotating(log);
+        if (r < 0)
+                return r;
         if (fsync(log->fd) < 0)
                 return -errno;
         if (renameat(log->folder, log->name, log->folder, log->rotating) < 0)

@@ -2,22 +2,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "buffer.h"
 #include "fd.h"
 #include "host.h"
 
 enum { NAME_SIZE = 128, SAME_MAX = 64 * 1024 * 1024 };
-
-int workspace_open(const char *folder) {
-        int fd;
-
-        if (mkdir(folder, 0750) < 0 && errno != EEXIST)
-                return -errno;
-        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
 
 static const char *file_name(char room[NAME_SIZE], const char *name, const char *what) {
         (void)snprintf(room, NAME_SIZE, "%s_%s.dat", name, what);

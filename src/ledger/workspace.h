@@ -9,9 +9,6 @@ struct workspace_document {
 
 #define WORKSPACE_DOCUMENT_NULL ((struct workspace_document){ .current = NEW_FILE_NULL, .diff = NEW_FILE_NULL })
 
-/* The folder's descriptor (the caller's), made if missing; or negative errno. */
-int workspace_open(const char *folder);
-
 /* Begins the next state of a document beside the present one; diff may be left out. */
 int workspace_begin(struct workspace_document *document, int folder, const char *name, bool with_diff);
 /* All is written, nothing is in place yet. */

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "alert-notice.h"
 #include "archive.h"
 #include "clock.h"
 #include "diagnostics.h"
 #include "escape.h"
 #include "fd.h"
+#include "folder.h"
 #include "json.h"
 #include "ledger.h"
 #include "rounds-text.h"
@@ -17,14 +19,32 @@
 #include "text-log.h"
 #include "timestamp.h"
 #include "uuid.h"
-#include "workspace.h"
 
 enum {
         CHUNK = 64 * 1024,              /* of the text log, in one outbox entry */
-        NOTICE_LINES = 8,               /* sentences in one notice; the others are counted */
-        NOTICE_LINE_SIZE = 240,
-        NOTICE_JSON_MAX = 4 * 1024 * 1024,
+        FOLDER_MODE = 0750,
         EXPIRE_EVERY_S = 600,
+};
+
+static const struct action recording_blocked = { "recording-blocked", "host", "error", SEVERITY_HIGH, true, NULL };
+static const struct action recording_resumed = { "recording-resumed", "host", "info", SEVERITY_LOW, true, NULL };
+static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
+
+/* Something that must work and does not: said when it begins and when it ends, not each time. */
+struct trouble {
+        int error;                      /* 0: none */
+        uint64_t since_ns;              /* wall clock */
+};
+
+struct trouble_words {
+        const char *begins, *ends;
+};
+
+static const struct trouble_words not_kept = {
+        "what is found cannot be kept, it will be found again", "what is found is kept again",
+};
+static const struct trouble_words not_written = {
+        "the log cannot be written, what is found waits in the state folder", "the log is written again",
 };
 
 struct recorder {
@@ -34,6 +54,7 @@ struct recorder {
         struct ledger *ledger;
         struct text_log *text_log;
         int workspace;
+        char *workspace_path;           /* owned */
         struct json *json;
         struct rounds_text *rounds;
         uint64_t first_ledger_sequence; /* the last one when it was opened */
@@ -41,15 +62,16 @@ struct recorder {
         uint64_t alerted;               /* up to which alerts went out: they do not wait for a log that is full */
         bool filed;                     /* this round had a transaction */
         bool unsettled;                 /* something told is still in the outbox */
-        int trouble;
+        struct trouble writing;         /* ledger or text log */
+        struct trouble keeping;         /* rounds, in the baseline */
+        bool workspace_stale;           /* a file in workspace/ says what was */
         uint64_t told, expired_s;
 
         /* the round that runs */
         struct buffer line, chunk;
         struct text_log_place place;
-        struct buffer notice_text, notice_json;
-        size_t notice_events;
-        enum severity notice_severity;
+        struct alert_notice notice;
+        struct buffer not_kept;         /* sentences of the last alert about a round that was not kept */
 };
 
 static struct baseline *baseline_of(struct recorder *recorder) {
@@ -107,18 +129,6 @@ static int write_line(void *context, const struct round *round, struct bytes lin
         return recorder->chunk.size < CHUNK ? buffer_error(&recorder->chunk) : file_chunk(recorder);
 }
 
-static enum severity lowest_alert(const struct recorder *recorder) {
-        enum severity lowest = SEVERITY_CRITICAL + 1;
-
-        for (size_t i = 0; i < recorder->options.settings->n_alerts; i++) {
-                const struct alert_settings *alert = &recorder->options.settings->alerts[i];
-
-                if (alert->enabled && alert->minimum < lowest)
-                        lowest = alert->minimum;
-        }
-        return lowest;
-}
-
 static int on_event(struct engine_out *out, const struct event *event) {
         struct recorder *recorder = container_of(out, struct recorder, out);
         uint64_t sequence = htobe64(event->sequence);
@@ -134,77 +144,19 @@ static int on_event(struct engine_out *out, const struct event *event) {
                                                                                recorder->line.size - sizeof(sequence)));
 }
 
-/* The notice of the round: its worst severity, a few sentences, all its events as JSON. */
-static int gather_notice(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes json) {
-        struct recorder *recorder = context;
-
-        if (told->severity > recorder->notice_severity)
-                recorder->notice_severity = told->severity;
-        if (recorder->notice_events++ < NOTICE_LINES) {
-                size_t size = sentence.size;
-
-                if (size > NOTICE_LINE_SIZE) {
-                        size = NOTICE_LINE_SIZE;
-                        while (size > 0 && (sentence.data[size] & 0xc0) == 0x80)
-                                size--;
-                }
-                buffer_append_string(&recorder->notice_text, "  ");
-                buffer_append(&recorder->notice_text, sentence.data, size);
-                buffer_append_string(&recorder->notice_text, size < sentence.size ? "...\n" : "\n");
-        }
-        if (recorder->notice_json.size < NOTICE_JSON_MAX) {
-                buffer_append_bytes(&recorder->notice_json, json);
-                buffer_append_byte(&recorder->notice_json, '\n');
-        }
-        return 0;
-}
-
-static void finish_notice(struct recorder *recorder, const struct round *round) {
-        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
-        char uuid[UUID_TEXT_SIZE];
-
-        uuid_format(round->id, uuid);
-        buffer_append_string(&text, "nephronix on ");
-        escape_append(&text, bytes_of_string(recorder->options.event_host.name));
-        buffer_append_string(&text, ", ");
-        timestamp_local(&text, &round->at);
-        buffer_printf(&text, ": %zu %s change%s\n", recorder->notice_events, severity_name(recorder->notice_severity),
-                      recorder->notice_events == 1 ? "" : "s");
-        buffer_append_bytes(&text, buffer_bytes(&recorder->notice_text));
-        if (recorder->notice_events > NOTICE_LINES)
-                buffer_printf(&text, "  and %zu more\n", recorder->notice_events - NOTICE_LINES);
-        buffer_append_string(&text, "  who: unknown. Read on: nephronix events, or grep ");
-        buffer_append_string(&text, uuid);
-        buffer_append_byte(&text, ' ');
-        escape_append(&text, bytes_of_string(recorder->options.settings->log_file));
-        buffer_append_byte(&text, '\n');
-        buffer_done(&recorder->notice_text);
-        recorder->notice_text = text;
-        text = BUFFER_NULL;
-}
-
 static int file_notice(struct recorder *recorder, const struct round *round) {
         _cleanup_buffer_ struct buffer entry = BUFFER_NULL;
-        uint32_t head[2];
         int r;
 
-        buffer_clear(&recorder->notice_text);
-        buffer_clear(&recorder->notice_json);
-        recorder->notice_events = 0;
-        recorder->notice_severity = 0;
+        alert_notice_clear(&recorder->notice);
         if (recorder->options.once)
                 return 0;
-        r = rounds_text_alerts(recorder->rounds, lowest_alert(recorder), engine_next_sequence(recorder->engine), gather_notice,
-                               recorder);
-        if (r < 0 || recorder->notice_events == 0)
+        r = alert_notice_gather(&recorder->notice, recorder->rounds, alert_notice_minimum(recorder->options.settings),
+                                engine_next_sequence(recorder->engine));
+        if (r < 0 || recorder->notice.events == 0)
                 return r;
-        finish_notice(recorder, round);
-        head[0] = recorder->notice_severity;
-        head[1] = (uint32_t)recorder->notice_text.size;
-        buffer_append(&entry, head, sizeof(head));
-        buffer_append_bytes(&entry, buffer_bytes(&recorder->notice_text));
-        buffer_append_bytes(&entry, buffer_bytes(&recorder->notice_json));
-        r = buffer_error(&entry);
+        alert_notice_finish(&recorder->notice, recorder->options.event_host.name, recorder->options.settings->log_file, round, NULL);
+        r = alert_notice_encode(&recorder->notice, &entry);
         return r < 0 ? r : baseline_of(recorder)->ops->file(baseline_of(recorder), OUTBOX_ALERT, buffer_bytes(&entry));
 }
 
@@ -248,7 +200,7 @@ static int on_finish(struct engine_out *out, const struct round *round) {
         struct recorder *recorder = container_of(out, struct recorder, out);
         int r;
 
-        if (recorder->trouble == 0) { /* else what is in the outbox was not written yet */
+        if (recorder->writing.error == 0) { /* else what is in the outbox was not written yet */
                 r = settle(recorder);
                 if (r < 0)
                         return r;
@@ -257,10 +209,8 @@ static int on_finish(struct engine_out *out, const struct round *round) {
         recorder->filed = true;
         buffer_clear(&recorder->chunk);
         r = text_log_place(recorder->text_log, &recorder->place);
-        if (r < 0) {
-                recorder->trouble = r;
-                recorder->place = (struct text_log_place){ 0 };
-        }
+        if (r < 0)
+                recorder->place = (struct text_log_place){ 0 }; /* drain() will say what is wrong */
         r = rounds_text_write(recorder->rounds, recorder->engine, round);
         if (r == 0)
                 r = file_chunk(recorder);
@@ -271,41 +221,19 @@ static int on_finish(struct engine_out *out, const struct round *round) {
 
 /* ---- after the transaction ---- */
 
-static void send_notice(struct recorder *recorder, const struct notice *notice) {
-        const struct settings *settings = recorder->options.settings;
-
-        for (size_t i = 0; i < settings->n_alerts; i++) {
-                const struct alert_settings *alert = &settings->alerts[i];
-
-                if (!alert->enabled || notice->severity < alert->minimum)
-                        continue;
-                for (size_t k = 0; recorder->options.sinks[k]; k++) {
-                        int r;
-
-                        if (strcmp(recorder->options.sinks[k]->kind, alert->kind) != 0)
-                                continue;
-                        r = recorder->options.sinks[k]->send(alert, recorder->options.host, recorder->options.favours, notice);
-                        if (r < 0)
-                                diagnostics_error(r, "alert %s: could not be sent", alert->name);
-                }
-        }
+static struct alert_notice_sinks sinks_of(const struct recorder *recorder) {
+        return (struct alert_notice_sinks){
+                .settings = recorder->options.settings,
+                .sinks = recorder->options.sinks,
+                .host = recorder->options.host,
+                .favours = recorder->options.favours,
+        };
 }
 
 static int tell_alert(struct recorder *recorder, struct bytes data) {
-        struct notice notice = { 0 };
-        uint32_t head[2];
+        const struct alert_notice_sinks sinks = sinks_of(recorder);
 
-        if (data.size < sizeof(head))
-                return -EBADMSG;
-        memcpy(head, data.data, sizeof(head));
-        if (head[1] > data.size - sizeof(head))
-                return -EBADMSG;
-        notice.severity = (enum severity)head[0];
-        notice.text = bytes_of(data.data + sizeof(head), head[1]);
-        notice.json = bytes_of(data.data + sizeof(head) + head[1], data.size - sizeof(head) - head[1]);
-        if (!recorder->options.once)
-                send_notice(recorder, &notice);
-        return 0;
+        return recorder->options.once ? 0 : alert_notice_send_encoded(&sinks, data);
 }
 
 static int tell_entry(void *context, const struct outbox_entry *entry) {
@@ -363,17 +291,47 @@ static int alert_entry(void *context, const struct outbox_entry *entry) {
         return 0;
 }
 
-static int drain(struct recorder *recorder) {
-        int r = baseline_of(recorder)->ops->outbox(baseline_of(recorder), tell_entry, recorder);
+/* Notes that something works or does not: an event and a line of our own at either end. The event waits for the next round. */
+static void note(struct recorder *recorder, struct trouble *trouble, int error, const struct trouble_words *words) {
+        struct event event = { .action = error ? &recording_blocked : &recording_resumed };
+        uint64_t now_ns = clock_ns(CLOCK_REALTIME);
+        _cleanup_free_ char *message = NULL;
+        int r;
 
-        if (r < 0) {
-                if (recorder->trouble == 0)
-                        diagnostics_error(r, "the log cannot be written; what is found waits in the state folder");
-                (void)baseline_of(recorder)->ops->outbox(baseline_of(recorder), alert_entry, recorder);
+        if (!error == !trouble->error) {
+                trouble->error = error;
+                return;
         }
-        if (r == 0 && recorder->trouble < 0)
-                diagnostics_info("the log can be written again");
-        recorder->trouble = r;
+        if (error) {
+                diagnostics_error(error, "%s", words->begins);
+                r = asprintf(&message, "%s: %s", words->begins, strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error");
+                trouble->since_ns = now_ns;
+        } else {
+                diagnostics_info("%s", words->ends);
+                r = asprintf(&message, "%s, after %llu s", words->ends,
+                             (unsigned long long)((now_ns - trouble->since_ns) / 1000000000u));
+        }
+        trouble->error = error;
+        if (!recorder->engine)
+                return;
+        event.message = r < 0 ? words->begins : message;
+        event.severity = event.action->severity;
+        event_add(&event, "nephronix.blocked.since", FIELD_TIME, value_number(trouble->since_ns));
+        if (!error)
+                event_add(&event, "nephronix.blocked.until", FIELD_TIME, value_number(now_ns));
+        (void)engine_notice(recorder->engine, &event);
+}
+
+static int drain(struct recorder *recorder) {
+        struct text_log_place place;
+        int r;
+
+        if (recorder->writing.error) /* perhaps in a folder that is there again */
+                (void)text_log_place(recorder->text_log, &place);
+        r = baseline_of(recorder)->ops->outbox(baseline_of(recorder), tell_entry, recorder);
+        if (r < 0)
+                (void)baseline_of(recorder)->ops->outbox(baseline_of(recorder), alert_entry, recorder);
+        note(recorder, &recorder->writing, r, &not_written);
         return r;
 }
 
@@ -416,7 +374,7 @@ static void rotate(struct recorder *recorder) {
         const struct settings *settings = recorder->options.settings;
         int r = 0;
 
-        if (recorder->trouble < 0)
+        if (recorder->writing.error)
                 return;
         if (text_log_size(recorder->text_log) >= settings->log_max_size ||
             ledger_live_size(recorder->ledger) >= settings->ledger_segment_size) {
@@ -437,7 +395,7 @@ static void rotate(struct recorder *recorder) {
 }
 
 static void write_quiet(struct recorder *recorder, const struct round *round) {
-        if (!recorder->options.settings->quiet_rounds || recorder->trouble < 0)
+        if (!recorder->options.settings->quiet_rounds || recorder->writing.error)
                 return;
         buffer_clear(&recorder->chunk);
         (void)rounds_text_quiet(recorder->rounds, recorder->engine, round);
@@ -446,27 +404,59 @@ static void write_quiet(struct recorder *recorder, const struct round *round) {
         buffer_clear(&recorder->chunk);
 }
 
+/* The places where we write may be removed or moved under us. */
+static void stand(struct recorder *recorder) {
+        struct event event = {
+                .action = &ledger_gone,
+                .severity = ledger_gone.severity,
+                .message = "the ledger was removed or replaced; what is told from here on stands in a new segment",
+        };
+        int r = ledger_stand(recorder->ledger);
+
+        if (r > 0 && recorder->engine) {
+                diagnostics_warn("%s", event.message);
+                (void)engine_notice(recorder->engine, &event);
+        }
+        r = folder_follow(recorder->workspace, recorder->workspace_path, FOLDER_MODE);
+        if (r > 0)
+                recorder->workspace_stale = true;
+}
+
+static void place_files(struct recorder *recorder) {
+        bool was_stale = recorder->workspace_stale;
+        int r = rounds_text_place(recorder->rounds);
+
+        if (r == 0 && was_stale) {
+                rounds_text_clear(recorder->rounds);
+                r = rounds_text_restore(recorder->rounds);
+        }
+        if (r < 0 && !was_stale)
+                diagnostics_error(r, "the files in workspace/ cannot be kept up to date");
+        recorder->workspace_stale = r < 0;
+}
+
 static void on_committed(struct engine_out *out, const struct round *round) {
         struct recorder *recorder = container_of(out, struct recorder, out);
-        bool alerted = recorder->notice_events > 0;
+        bool alerted = recorder->notice.events > 0;
         uint64_t now_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
         int r;
 
-        if (recorder->filed || recorder->trouble < 0)
+        note(recorder, &recorder->keeping, 0, &not_kept);
+        buffer_clear(&recorder->not_kept);
+        if (recorder->filed || recorder->writing.error || recorder->workspace_stale)
+                stand(recorder);
+        if (recorder->filed || recorder->writing.error)
                 (void)drain(recorder);
-        if (recorder->filed) {
-                r = rounds_text_place(recorder->rounds);
-                if (r < 0)
-                        diagnostics_error(r, "a file in workspace/ could not be put into place");
-        }
+        if (recorder->filed || recorder->workspace_stale)
+                place_files(recorder);
         write_quiet(recorder, round);
         rotate(recorder);
-        if (alerted && recorder->trouble == 0) {
+        if (alerted && recorder->writing.error == 0) {
                 r = settle_now(recorder);
                 if (r < 0)
                         diagnostics_error(r, "what was told could not be settled");
         }
-        recorder->notice_events = 0;
+        alert_notice_clear(&recorder->notice);
         recorder->filed = false;
         if (now_s - recorder->expired_s >= EXPIRE_EVERY_S) {
                 recorder->expired_s = now_s;
@@ -475,13 +465,43 @@ static void on_committed(struct engine_out *out, const struct round *round) {
         rounds_text_clear(recorder->rounds);
 }
 
+/* Who fills the disk must not thereby silence the alerts: what a round that is not kept has found is told at once, each new
+ * finding once, and again in order when rounds are kept again. */
+static void alert_not_kept(struct recorder *recorder, const struct round *round, int error) {
+        const struct alert_notice_sinks sinks = sinks_of(recorder);
+        struct alert_notice *notice = &recorder->notice;
+        _cleanup_buffer_ struct buffer head = BUFFER_NULL;
+
+        if (recorder->options.once ||
+            alert_notice_gather(notice, recorder->rounds, alert_notice_minimum(recorder->options.settings), UINT64_MAX) < 0 ||
+            (recorder->keeping.error && bytes_equal(buffer_bytes(&recorder->not_kept), buffer_bytes(&notice->text))))
+                return;
+        buffer_clear(&recorder->not_kept);
+        buffer_append_bytes(&recorder->not_kept, buffer_bytes(&notice->text));
+        buffer_printf(&head, "%s: %s", not_kept.begins, strerror(-error));
+        if (notice->events == 0) {
+                const struct event event = {
+                        .action = &recording_blocked, .severity = recording_blocked.severity, .at = round->at,
+                        .message = buffer_string(&head),
+                };
+
+                notice->severity = event.severity;
+                (void)event_json_write(&notice->json, recorder->json, &event, &recorder->options.event_host);
+                buffer_append_byte(&notice->json, '\n');
+        }
+        alert_notice_finish(notice, recorder->options.event_host.name, recorder->options.settings->log_file, round,
+                            buffer_string(&head));
+        alert_notice_send(&sinks, notice);
+}
+
 static void on_given_up(struct engine_out *out, const struct round *round, int error) {
         struct recorder *recorder = container_of(out, struct recorder, out);
 
-        (void)round;
-        diagnostics_error(error, "this round could not be kept; its changes will be found again");
+        alert_not_kept(recorder, round, error);
+        note(recorder, &recorder->keeping, error, &not_kept);
         rounds_text_clear(recorder->rounds);
-        recorder->notice_events = 0;
+        alert_notice_clear(&recorder->notice);
+        recorder->filed = false;
 }
 
 /* ---- life ---- */
@@ -506,11 +526,13 @@ static int open_folders(struct recorder *recorder) {
                 diagnostics_error(r, "%s", archive ? buffer_string(&path) : settings->log_file);
                 return r;
         }
-        buffer_clear(&path);
-        buffer_printf(&path, "%s/workspace", settings->state_directory);
-        recorder->workspace = workspace_open(buffer_string(&path));
+        if (asprintf(&recorder->workspace_path, "%s/workspace", settings->state_directory) < 0) {
+                recorder->workspace_path = NULL;
+                return -ENOMEM;
+        }
+        recorder->workspace = folder_open(recorder->workspace_path, FOLDER_MODE);
         if (recorder->workspace < 0) {
-                diagnostics_error(recorder->workspace, "%s", buffer_string(&path));
+                diagnostics_error(recorder->workspace, "%s", recorder->workspace_path);
                 return recorder->workspace;
         }
         return buffer_error(&path);
@@ -534,7 +556,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         if (r < 0)
                 goto fail;
         r = rounds_text_new(options->baseline, options->watches, options->n_watches, recorder->workspace,
-                            lowest_alert(recorder), &(struct rounds_text_writer){ .line = write_line, .context = recorder },
+                            alert_notice_minimum(options->settings), &(struct rounds_text_writer){ .line = write_line, .context = recorder },
                             &recorder->rounds);
         if (r < 0)
                 goto fail;
@@ -564,11 +586,12 @@ struct recorder *recorder_free(struct recorder *recorder) {
         (void)ledger_close(recorder->ledger);
         (void)text_log_close(recorder->text_log);
         (void)fd_close(recorder->workspace);
+        free(recorder->workspace_path);
         (void)json_free(recorder->json);
         buffer_done(&recorder->line);
         buffer_done(&recorder->chunk);
-        buffer_done(&recorder->notice_text);
-        buffer_done(&recorder->notice_json);
+        alert_notice_done(&recorder->notice);
+        buffer_done(&recorder->not_kept);
         free(recorder);
         return NULL;
 }
@@ -628,7 +651,7 @@ int recorder_stop(struct recorder *recorder) {
         r = baseline->ops->begin(baseline);
         if (r < 0)
                 return r;
-        r = recorder->trouble == 0 ? settle(recorder) : 0;
+        r = recorder->writing.error == 0 ? settle(recorder) : 0;
         if (r == 0)
                 r = set_facts(recorder, &round);
         if (r < 0) {
@@ -639,7 +662,7 @@ int recorder_stop(struct recorder *recorder) {
 }
 
 int recorder_trouble(const struct recorder *recorder) {
-        return recorder->trouble;
+        return recorder->keeping.error ? recorder->keeping.error : recorder->writing.error;
 }
 
 uint64_t recorder_told(const struct recorder *recorder) {

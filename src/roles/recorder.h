@@ -45,7 +45,7 @@ void recorder_say(struct recorder *recorder, const char *text);
 /* Notes that this is a clean end, and settles the outbox. */
 int recorder_stop(struct recorder *recorder);
 
-/* Negative errno while ledger or text log cannot be written, 0 otherwise; for status. */
+/* Negative errno while rounds cannot be kept, or ledger or text log not be written; 0 otherwise; for status. */
 int recorder_trouble(const struct recorder *recorder);
 /* How many events were told since the start. */
 uint64_t recorder_told(const struct recorder *recorder);

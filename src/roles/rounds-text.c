@@ -39,6 +39,7 @@ struct rounds_text {
         size_t n_groups;
         size_t *group_index;            /* owned; of each watch */
         struct buffer told, sentences, jsons;
+        int file_error;                 /* of this round; a file that cannot be written keeps no event from being told */
 };
 
 /* Where the hunks of one document go. */
@@ -287,19 +288,34 @@ static int render(struct rounds_text *text, struct group *group, bool statistics
         return r;
 }
 
+/* The prepared document, or NULL if it cannot be written: it then says what was. */
+static struct workspace_document *begin_file(struct rounds_text *text, struct workspace_document *prepared, const char *name) {
+        int r = workspace_begin(prepared, text->workspace, name, true);
+
+        if (r == 0)
+                return prepared;
+        workspace_drop(prepared);
+        text->file_error = r;
+        return NULL;
+}
+
+static void finish_file(struct rounds_text *text, struct workspace_document *prepared) {
+        int r = prepared ? workspace_finish(prepared) : 0;
+
+        if (r == 0)
+                return;
+        workspace_drop(prepared);
+        text->file_error = r;
+}
+
 static int write_document(struct rounds_text *text, struct group *group, const struct round *round) {
         struct hunks_target target = { .round = round, .log = true };
         int r;
 
-        if (group->has_file) {
-                target.prepared = &group->prepared;
-                r = workspace_begin(&group->prepared, text->workspace, group->document->name, true);
-                if (r < 0)
-                        return r;
-        }
+        if (group->has_file)
+                target.prepared = begin_file(text, &group->prepared, group->document->name);
         r = render(text, group, false, &target, true);
-        if (r == 0 && group->has_file)
-                r = workspace_finish(&group->prepared);
+        finish_file(text, target.prepared);
         return r;
 }
 
@@ -329,16 +345,12 @@ static int write_told_document(struct rounds_text *text, const struct round *rou
 
 static int write_statistics(struct rounds_text *text, struct group *group, const struct round *round) {
         _cleanup_buffer_ struct buffer before = BUFFER_NULL, now = BUFFER_NULL;
-        struct hunks_target target = {
-                .round = round, .prepared = &group->prepared_statistics, .before = &before, .now = &now,
-        };
+        struct hunks_target target = { .round = round, .before = &before, .now = &now };
         int r;
 
-        r = workspace_begin(&group->prepared_statistics, text->workspace, group->statistics->name, true);
-        if (r == 0)
-                r = render(text, group, true, &target, true);
-        if (r == 0)
-                r = workspace_finish(&group->prepared_statistics);
+        target.prepared = begin_file(text, &group->prepared_statistics, group->statistics->name);
+        r = render(text, group, true, &target, true);
+        finish_file(text, target.prepared);
         if (r == 0)
                 r = line_string(text, round, "Comparing user stats...");
         if (r == 0)
@@ -456,8 +468,9 @@ static int place(struct rounds_text *text, struct workspace_document *prepared, 
 }
 
 int rounds_text_place(struct rounds_text *text) {
-        int r = 0;
+        int r = text->file_error;
 
+        text->file_error = 0;
         for (size_t i = 0; i < text->n_groups; i++) {
                 struct group *group = &text->groups[i];
                 int s = 0;
