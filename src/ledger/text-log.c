@@ -189,7 +189,7 @@ int text_log_append_at(struct text_log *log, const struct text_log_place *place,
 }
 
 int text_log_sync(struct text_log *log) {
-        return fdatasync(log->fd) < 0 ? -errno : 0;
+        return log->fd >= 0 && fdatasync(log->fd) < 0 ? -errno : 0;
 }
 
 int text_log_rotate(struct text_log *log) {

@@ -62,6 +62,9 @@ struct recorder {
         uint64_t alerted;               /* up to which alerts went out: they do not wait for a log that is full */
         bool filed;                     /* this round had a transaction */
         bool unsettled;                 /* something told is still in the outbox */
+        bool settling;                  /* until this round is kept or not */
+        bool ledger_fails;              /* in this drain() */
+        bool holding;                   /* --once: an alert of the daemon's waits in the outbox, and must go on waiting */
         struct trouble writing;         /* ledger or text log */
         struct trouble keeping;         /* rounds, in the baseline */
         bool workspace_stale;           /* a file in workspace/ says what was */
@@ -69,7 +72,7 @@ struct recorder {
 
         /* the round that runs */
         struct buffer line, chunk;
-        struct text_log_place place;
+        struct text_log_place place, end; /* end: where the text that was filed last will end */
         struct alert_notice notice;
         struct buffer not_kept;         /* sentences of the last alert about a round that was not kept */
 };
@@ -204,13 +207,15 @@ static int on_finish(struct engine_out *out, const struct round *round) {
                 r = settle(recorder);
                 if (r < 0)
                         return r;
-                recorder->unsettled = false;
+                recorder->settling = true;
         }
         recorder->filed = true;
         buffer_clear(&recorder->chunk);
         r = text_log_place(recorder->text_log, &recorder->place);
         if (r < 0)
-                recorder->place = (struct text_log_place){ 0 }; /* drain() will say what is wrong */
+                recorder->place = recorder->end; /* drain() will say what is wrong */
+        else if (recorder->writing.error && recorder->end.inode == recorder->place.inode)
+                recorder->place = recorder->end; /* behind what waits: a place is one block's, or a crash doubles it */
         r = rounds_text_write(recorder->rounds, recorder->engine, round);
         if (r == 0)
                 r = file_chunk(recorder);
@@ -236,6 +241,20 @@ static int tell_alert(struct recorder *recorder, struct bytes data) {
         return recorder->options.once ? 0 : alert_notice_send_encoded(&sinks, data);
 }
 
+static int tell_ledger(struct recorder *recorder, struct bytes data) {
+        uint64_t sequence, last = ledger_last_sequence(recorder->ledger);
+        int r;
+
+        if (data.size < sizeof(sequence))
+                return 0;
+        memcpy(&sequence, data.data, sizeof(sequence));
+        r = ledger_append(recorder->ledger, be64toh(sequence),
+                          bytes_of(data.data + sizeof(sequence), data.size - sizeof(sequence)));
+        if (r == 0 && ledger_last_sequence(recorder->ledger) > last)
+                recorder->told++;
+        return r;
+}
+
 static int tell_entry(void *context, const struct outbox_entry *entry) {
         struct recorder *recorder = context;
         struct bytes data = entry->data;
@@ -244,16 +263,9 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
         if (entry->number <= recorder->drained)
                 return 0;
         switch (entry->destination) {
-        case OUTBOX_LEDGER: {
-                uint64_t sequence;
-
-                if (data.size < sizeof(sequence))
-                        break;
-                memcpy(&sequence, data.data, sizeof(sequence));
-                r = ledger_append(recorder->ledger, be64toh(sequence),
-                                  bytes_of(data.data + sizeof(sequence), data.size - sizeof(sequence)));
+        case OUTBOX_LEDGER:
+                r = tell_ledger(recorder, data);
                 break;
-        }
         case OUTBOX_TEXT: {
                 struct text_log_place place;
 
@@ -265,29 +277,32 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
                 break;
         }
         case OUTBOX_ALERT:
+                recorder->holding |= recorder->options.once;
                 if (entry->number > recorder->alerted)
                         r = tell_alert(recorder, data);
-                break;
-        default:
                 break;
         }
         if (r < 0)
                 return r;
+        if (recorder->holding)
+                return 0;
         recorder->drained = entry->number;
         recorder->unsettled = true;
-        if (entry->destination == OUTBOX_LEDGER)
-                recorder->told++;
         return 0;
 }
 
-/* Alerts go out even when neither log can be written: they are told first in that case. */
-static int alert_entry(void *context, const struct outbox_entry *entry) {
+/* Behind an entry that cannot be told: alerts go out even when neither log can be written, and a text log that is full does not
+ * hold up the ledger, which knows what it has. */
+static int ahead_entry(void *context, const struct outbox_entry *entry) {
         struct recorder *recorder = context;
 
         if (entry->number > recorder->alerted && entry->destination == OUTBOX_ALERT) {
                 (void)tell_alert(recorder, entry->data);
                 recorder->alerted = entry->number;
         }
+        /* The first that fails ends it: a later one that fits would make the ledger believe that it has both. */
+        if (entry->number > recorder->drained && entry->destination == OUTBOX_LEDGER && !recorder->ledger_fails)
+                recorder->ledger_fails = tell_ledger(recorder, entry->data) < 0;
         return 0;
 }
 
@@ -329,8 +344,9 @@ static int drain(struct recorder *recorder) {
         if (recorder->writing.error) /* perhaps in a folder that is there again */
                 (void)text_log_place(recorder->text_log, &place);
         r = baseline_of(recorder)->ops->outbox(baseline_of(recorder), tell_entry, recorder);
+        recorder->ledger_fails = false;
         if (r < 0)
-                (void)baseline_of(recorder)->ops->outbox(baseline_of(recorder), alert_entry, recorder);
+                (void)baseline_of(recorder)->ops->outbox(baseline_of(recorder), ahead_entry, recorder);
         note(recorder, &recorder->writing, r, &not_written);
         return r;
 }
@@ -443,6 +459,11 @@ static void on_committed(struct engine_out *out, const struct round *round) {
 
         note(recorder, &recorder->keeping, 0, &not_kept);
         buffer_clear(&recorder->not_kept);
+        if (recorder->settling)
+                recorder->unsettled = false;
+        recorder->settling = false;
+        if (recorder->filed)
+                recorder->end = recorder->place;
         if (recorder->filed || recorder->writing.error || recorder->workspace_stale)
                 stand(recorder);
         if (recorder->filed || recorder->writing.error)
@@ -501,7 +522,7 @@ static void on_given_up(struct engine_out *out, const struct round *round, int e
         note(recorder, &recorder->keeping, error, &not_kept);
         rounds_text_clear(recorder->rounds);
         alert_notice_clear(&recorder->notice);
-        recorder->filed = false;
+        recorder->filed = recorder->settling = false; /* what was settled in it is in the outbox again */
 }
 
 /* ---- life ---- */
@@ -538,6 +559,11 @@ static int open_folders(struct recorder *recorder) {
         return buffer_error(&path);
 }
 
+/* A disk that is full is no reason not to watch: what is found waits, and alerts go out. */
+static bool is_full(int error) {
+        return error == -ENOSPC || error == -EDQUOT;
+}
+
 int recorder_new(const struct recorder_options *options, struct recorder **ret) {
         struct recorder *recorder = calloc(1, sizeof(*recorder));
         int r = -ENOMEM;
@@ -562,13 +588,14 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
                 goto fail;
         recorder->first_ledger_sequence = ledger_last_sequence(recorder->ledger);
         r = drain(recorder);
-        if (r < 0)
+        if (r < 0 && (options->once || !is_full(r)))
                 goto fail;
         if (!options->once) {
                 r = settle_now(recorder);
-                if (r == 0)
+                if (r == 0 || is_full(r))
                         r = rounds_text_restore(recorder->rounds);
-                if (r < 0)
+                recorder->workspace_stale = r < 0;
+                if (r < 0 && !is_full(r))
                         goto fail;
         }
         recorder->told = 0;
@@ -637,7 +664,9 @@ void recorder_say(struct recorder *recorder, const char *text) {
                 buffer_append_byte(&recorder->chunk, '\n');
                 text += length + (end ? 1 : 0);
         }
-        if (buffer_error(&recorder->chunk) == 0 && text_log_place(recorder->text_log, &recorder->place) == 0)
+        /* While something waits to be written, this would stand in its place. */
+        if (!recorder->writing.error && !buffer_error(&recorder->chunk) &&
+            text_log_place(recorder->text_log, &recorder->place) == 0)
                 (void)text_log_append_at(recorder->text_log, &recorder->place, buffer_bytes(&recorder->chunk));
         buffer_clear(&recorder->chunk);
 }
