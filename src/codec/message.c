@@ -17,6 +17,8 @@ static bool known(uint64_t type) {
         case MESSAGE_HOOK_DONE:
         case MESSAGE_PACKAGE_DATABASE_DONE:
         case MESSAGE_ROLE_ENDED:
+        case MESSAGE_HOOK_REFUSED:
+        case MESSAGE_HOOK_KILLED:
                 return true;
         default:
                 return false;

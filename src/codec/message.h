@@ -18,6 +18,8 @@ enum message_type {
         MESSAGE_PACKAGE_DATABASE_DONE,  /* id, number = wait status, texts: error text; the memfd goes along if it
                                          * worked */
         MESSAGE_ROLE_ENDED,             /* number = wait status, id = pid, texts: role; when it ended in at_ns */
+        MESSAGE_HOOK_REFUSED,           /* id, texts: hook name, why it was not run */
+        MESSAGE_HOOK_KILLED,            /* as HOOK_DONE, but number = how many ns it may run: it ran longer */
 };
 
 enum { MESSAGE_SIZE_MAX = 96 * 1024, MESSAGE_TEXTS = 2 };

@@ -45,6 +45,7 @@ struct guard_job {
         struct job *job;                /* NULL: free */
         enum message_type answer;
         uint32_t id;
+        uint64_t time_limit_ns;
         char *name;                     /* owned */
         int channel;                    /* our end of what the job sends a descriptor over; -1 */
 };
@@ -125,8 +126,11 @@ static void on_job_done(struct job *job, void *context, int status, struct bytes
         };
         _cleanup_close_ int fd = -1;
 
-        (void)job;
         if (slot->answer == MESSAGE_HOOK_DONE) {
+                if (job_overdue(job)) {
+                        message.type = MESSAGE_HOOK_KILLED;
+                        message.number = slot->time_limit_ns;
+                }
                 message.texts[0] = bytes_of_string(slot->name);
                 message.texts[1] = output;
         } else {
@@ -139,10 +143,19 @@ static void on_job_done(struct job *job, void *context, int status, struct bytes
                 loop_stop(guard->loop, 0);
 }
 
-static void refuse(struct guard *guard, enum message_type type, uint32_t id, struct bytes name, int status) {
-        struct message message = { .type = type, .id = id, .number = (uint64_t)(unsigned)status };
+static void refuse_hook(struct guard *guard, const struct message *request, const char *why) {
+        const struct message message = {
+                .type = MESSAGE_HOOK_REFUSED, .id = request->id, .texts = { request->texts[0], bytes_of_string(why) },
+        };
 
-        message.texts[0] = type == MESSAGE_HOOK_DONE ? name : BYTES_NULL;
+        answer(guard, &message, -1);
+}
+
+static void refuse_package_database(struct guard *guard, uint32_t id, int status) {
+        const struct message message = {
+                .type = MESSAGE_PACKAGE_DATABASE_DONE, .id = id, .number = (uint64_t)(unsigned)status,
+        };
+
         answer(guard, &message, -1);
 }
 
@@ -152,15 +165,24 @@ static bool is_plain_name(struct bytes name) {
                !memchr(name.data, '\0', name.size);
 }
 
-static bool is_trusted(int fd, bool executable) {
+/* NULL, or why a folder of hooks, or a hook, is not trusted. */
+static const char *distrust(int fd, bool hook) {
         struct stat stat;
 
-        return fstat(fd, &stat) == 0 && stat.st_uid == 0 && (stat.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
-               (!executable || (S_ISREG(stat.st_mode) && (stat.st_mode & S_IXUSR)));
+        if (fstat(fd, &stat) < 0)
+                return "it cannot be looked at";
+        if (stat.st_uid != 0)
+                return hook ? "it is not owned by root" : "lib/ is not owned by root";
+        if (stat.st_mode & (S_IWGRP | S_IWOTH))
+                return hook ? "others than root may write it" : "others than root may write lib/";
+        if (hook && !S_ISREG(stat.st_mode))
+                return "it is not a regular file";
+        return hook && !(stat.st_mode & S_IXUSR) ? "it is not executable" : NULL;
 }
 
-/* Opens lib/NAME for execution: a plain file of root's in a folder of root's that nobody else may write. */
-static int open_hook(struct guard *guard, const char *name) {
+/* Opens lib/NAME for execution: a plain file of root's in a folder of root's that nobody else may write. Its descriptor, or
+ * negative and in *ret_why the reason. */
+static int open_hook(struct guard *guard, const char *name, const char **ret_why) {
         struct open_how how = {
                 .flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
@@ -172,17 +194,23 @@ static int open_hook(struct guard *guard, const char *name) {
         if (buffer_error(&path) < 0)
                 return -ENOMEM;
         folder = open(buffer_string(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (folder < 0)
+        if (folder < 0) {
+                *ret_why = strerrordesc_np(errno);
                 return -errno;
-        if (!is_trusted(folder, false))
+        }
+        *ret_why = distrust(folder, false);
+        if (*ret_why)
                 return -EPERM;
         fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
-        if (fd < 0)
+        if (fd < 0) {
+                *ret_why = errno == ELOOP ? "it is a symbolic link" : strerrordesc_np(errno);
                 return -errno;
-        return is_trusted(fd, true) ? TAKE_FD(fd) : -EPERM;
+        }
+        *ret_why = distrust(fd, true);
+        return *ret_why ? -EPERM : TAKE_FD(fd);
 }
 
-static int run_hook(struct guard *guard, const struct message *message, int input) {
+static int run_hook(struct guard *guard, const struct message *message, int input, const char **ret_why) {
         struct guard_job *slot = free_job(guard);
         _cleanup_close_ int program = -1;
         char *arguments[2] = { NULL, NULL };
@@ -192,20 +220,21 @@ static int run_hook(struct guard *guard, const struct message *message, int inpu
         if (!is_plain_name(message->texts[0]) || input < 0 || message->number == 0 ||
             message->number > HOOK_LIMIT_MAX_S * NS_PER_S)
                 return -EBADMSG;
+        *ret_why = "too many run already";
         if (!slot)
                 return -EBUSY;
+        *ret_why = "it could not be started";
         slot->name = strndup((const char *)message->texts[0].data, message->texts[0].size);
         if (!slot->name)
                 return -ENOMEM;
-        program = open_hook(guard, slot->name);
-        if (program < 0) {
-                diagnostics_error(program, "hook %s is not run", slot->name);
-                r = program;
+        r = program = open_hook(guard, slot->name, ret_why);
+        if (program < 0)
                 goto fail;
-        }
+        *ret_why = "it could not be started";
         slot->guard = guard;
         slot->answer = MESSAGE_HOOK_DONE;
         slot->id = message->id;
+        slot->time_limit_ns = message->number;
         slot->channel = -1;
         arguments[0] = slot->name;
         options.program = program;
@@ -272,6 +301,7 @@ static int run_package_database(struct guard *guard, const struct message *messa
 /* Every request of the observer. Negative: it asked for something no observer asks for, and is ended. */
 static int on_request(struct guard *guard, const struct message *message, int fd) {
         enum { STATUS_NOT_RUN = 127 << 8, STATUS_BUSY = 126 << 8 };
+        const char *why = NULL;
         int r = 0;
 
         switch (message->type) {
@@ -292,15 +322,14 @@ static int on_request(struct guard *guard, const struct message *message, int fd
                 r = terminals_write(message->texts[0], message->texts[1]);
                 return r < 0 && r != -EINVAL ? 0 : r < 0 ? r : 0;
         case MESSAGE_HOOK:
-                r = run_hook(guard, message, fd);
+                r = run_hook(guard, message, fd, &why);
                 if (r < 0 && r != -EBADMSG)
-                        refuse(guard, MESSAGE_HOOK_DONE, message->id, message->texts[0], r == -EBUSY ? STATUS_BUSY : STATUS_NOT_RUN);
+                        refuse_hook(guard, message, why);
                 return r == -EBADMSG ? r : 0;
         case MESSAGE_PACKAGE_DATABASE:
                 r = run_package_database(guard, message);
                 if (r < 0 && r != -EBADMSG)
-                        refuse(guard, MESSAGE_PACKAGE_DATABASE_DONE, message->id, BYTES_NULL,
-                               r == -ENOENT ? STATUS_NOT_RUN : STATUS_BUSY);
+                        refuse_package_database(guard, message->id, r == -ENOENT ? STATUS_NOT_RUN : STATUS_BUSY);
                 return r == -EBADMSG ? r : 0;
         case MESSAGE_STOPPED:
                 return 0;

@@ -13,7 +13,7 @@
 struct job {
         struct job_options options;
         pid_t pid;
-        bool ended;
+        bool ended, overdue;
         int status;
         struct loop_file exit, output, timer;
         struct buffer text;
@@ -35,6 +35,7 @@ static void become(const struct job_options *options, int output) {
         int program = fcntl(options->program, F_DUPFD_CLOEXEC, FIRST_FREE);
         int said = fcntl(output, F_DUPFD_CLOEXEC, FIRST_FREE);
         struct rlimit files;
+        const char *why;
         sigset_t none;
 
         (void)setpgid(0, 0);
@@ -57,6 +58,9 @@ static void become(const struct job_options *options, int output) {
                 (void)close(EXTRA);
         (void)syscall(SYS_close_range, PROGRAM + 1, ~0U, 0);
         (void)syscall(SYS_execveat, PROGRAM, "", options->arguments, job_environment, AT_EMPTY_PATH);
+        why = strerrordesc_np(errno);
+        if (why)
+                (void)!write(ERROR, why, strlen(why));
         _exit(127);
 }
 
@@ -112,6 +116,7 @@ static int on_time(struct loop_file *file, uint32_t events) {
 
         (void)events;
         loop_remove(file);
+        job->overdue = true;
         (void)kill(-job->pid, SIGKILL);
         (void)kill(job->pid, SIGKILL);
         return 0;
@@ -179,6 +184,10 @@ void job_leave(struct job *job) {
         job->exit.fd = fd_close(job->exit.fd);
         job->output.fd = fd_close(job->output.fd);
         job->timer.fd = fd_close(job->timer.fd);
+}
+
+bool job_overdue(const struct job *job) {
+        return job->overdue;
 }
 
 struct job *job_free(struct job *job) {

@@ -25,5 +25,7 @@ struct job_options {
 int job_start(struct loop *loop, const struct job_options *options, struct job **ret);
 /* In another child of the guard, after fork(2): closes what that child has no business with. Takes NULL. */
 void job_leave(struct job *job);
+/* True if it ran longer than it may and was killed for that. */
+bool job_overdue(const struct job *job);
 /* Kills it (and its process group) if it still runs. Takes NULL; returns NULL. */
 struct job *job_free(struct job *job);

@@ -167,24 +167,33 @@ static void close_sources(struct observer *observer) {
 
 /* ---- the guard ---- */
 
-static void describe_status(char *room, size_t size, int status) {
+static void describe_status(struct buffer *buffer, int status) {
         if (WIFSIGNALED(status))
-                (void)snprintf(room, size, "was ended by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
+                buffer_printf(buffer, "was ended by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
         else
-                (void)snprintf(room, size, "ended with status %d", WEXITSTATUS(status));
+                buffer_printf(buffer, "ended with status %d", WEXITSTATUS(status));
 }
 
-static void on_hook_done(struct observer *observer, const struct message *message) {
-        _cleanup_buffer_ struct buffer name = BUFFER_NULL, said = BUFFER_NULL;
-        char how[96];
-        int status = (int)message->number;
+/* It ended, was killed after its time, or was not run at all. */
+static void on_hook_over(struct observer *observer, const struct message *message) {
+        _cleanup_buffer_ struct buffer name = BUFFER_NULL, said = BUFFER_NULL, how = BUFFER_NULL;
+        int status = message->type == MESSAGE_HOOK_DONE ? (int)message->number : -1;
         struct event event = { .quiet = true }; /* an alert about a hook would run the hook again, for ever */
 
-        describe_status(how, sizeof(how), status);
         escape_append(&name, message->texts[0]);
-        event_add(&event, "process.exit_code", FIELD_NUMBER, value_number(WIFEXITED(status) ? (uint64_t)WEXITSTATUS(status) : 255));
-        notice(observer, status == 0 ? &hook_finished : &hook_failed, event, "hook %s %s", buffer_string(&name), how);
-        if (message->texts[1].size) {
+        if (message->type == MESSAGE_HOOK_REFUSED) {
+                buffer_append_string(&how, "was not run: ");
+                escape_append(&how, message->texts[1]);
+        } else if (message->type == MESSAGE_HOOK_KILLED) {
+                buffer_printf(&how, "was killed: it ran for longer than %g s", (double)message->number / 1e9);
+        } else {
+                describe_status(&how, status);
+        }
+        if (status >= 0 && WIFEXITED(status))
+                event_add(&event, "process.exit_code", FIELD_NUMBER, value_number((uint64_t)WEXITSTATUS(status)));
+        notice(observer, status == 0 ? &hook_finished : &hook_failed, event, "hook %s %s", buffer_string(&name),
+               buffer_string(&how));
+        if (message->type != MESSAGE_HOOK_REFUSED && message->texts[1].size) {
                 buffer_printf(&said, "hook %s says:\n", buffer_string(&name));
                 for (size_t at = 0; at < message->texts[1].size; at++) {
                         uint8_t byte = message->texts[1].data[at];
@@ -197,15 +206,15 @@ static void on_hook_done(struct observer *observer, const struct message *messag
 }
 
 static void on_role_ended(struct observer *observer, const struct message *message) {
-        _cleanup_buffer_ struct buffer role = BUFFER_NULL;
-        char how[96];
+        _cleanup_buffer_ struct buffer role = BUFFER_NULL, how = BUFFER_NULL;
         struct event event = { 0 };
 
-        describe_status(how, sizeof(how), (int)message->number);
+        describe_status(&how, (int)message->number);
         escape_append(&role, message->texts[0]);
         event_add(&event, "process.pid", FIELD_NUMBER, value_number(message->id));
         event_add(&event, "nephronix.ended", FIELD_TIME, value_number(message->at_ns));
-        notice(observer, &role_ended, event, "nephronix's %s (pid %u) %s and was started again", buffer_string(&role), message->id, how);
+        notice(observer, &role_ended, event, "nephronix's %s (pid %u) %s and was started again", buffer_string(&role), message->id,
+               buffer_string(&how));
 }
 
 static int on_message(struct observer *observer, const struct message *message, int fd) {
@@ -225,7 +234,9 @@ static int on_message(struct observer *observer, const struct message *message, 
                 break;
         }
         case MESSAGE_HOOK_DONE:
-                on_hook_done(observer, message);
+        case MESSAGE_HOOK_KILLED:
+        case MESSAGE_HOOK_REFUSED:
+                on_hook_over(observer, message);
                 break;
         case MESSAGE_ROLE_ENDED:
                 on_role_ended(observer, message);
