@@ -13,6 +13,11 @@ void buffer_clear(struct buffer *buffer) {
         buffer->failed = false;
 }
 
+static void turn_bad(struct buffer *buffer) {
+        free(buffer->data);
+        *buffer = (struct buffer){ .failed = true };
+}
+
 static bool reserve(struct buffer *buffer, size_t more) {
         size_t wanted, capacity;
         uint8_t *data;
@@ -36,8 +41,7 @@ static bool reserve(struct buffer *buffer, size_t more) {
         return true;
 
 fail:
-        free(buffer->data);
-        *buffer = (struct buffer){ .failed = true };
+        turn_bad(buffer);
         return false;
 }
 
@@ -74,7 +78,11 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) {
         va_start(arguments, format);
         length = vsnprintf(NULL, 0, format, arguments);
         va_end(arguments);
-        if (length < 0 || !reserve(buffer, (size_t)length + 1))
+        if (length < 0) { /* longer than an int can tell, or a character that the locale has not */
+                turn_bad(buffer);
+                return;
+        }
+        if (!reserve(buffer, (size_t)length + 1))
                 return;
 
         va_start(arguments, format);
