@@ -6,13 +6,14 @@
 
 #include "buffer.h"
 #include "diff.h"
+#include "escape.h"
+#include "notices.h"
 #include "rules.h"
 #include "schedule.h"
 #include "timestamp.h"
 #include "uuid.h"
 
 enum {
-        NOTICES_MAX = 64,               /* of nephronix's own that wait for a round */
         LAST_KEY_MAX = 4096,
         TICKS_UNSAFE = 2,               /* evidence younger than this many ticks proves nothing */
         BACKOFF_MAX = 6,                /* doublings of the interval between two tries of what fails */
@@ -44,12 +45,8 @@ struct slot {
         uint64_t retry_ns;              /* monotonic: until then a failing watch whose place did not move is left alone */
         struct buffer conditions, new_conditions;
         bool changed, looked;
-};
-
-/* An event that waits for its round, with the text it owns. */
-struct waiting {
-        struct event event;
-        char *message;
+        uint64_t found;                 /* changes of this round */
+        bool caught_up;                 /* a look of this run stands: what comes next happened while we watched */
 };
 
 struct engine {
@@ -57,9 +54,7 @@ struct engine {
         struct slot *slots;
         size_t n_slots;
         uint64_t sequence;
-        struct waiting notices[NOTICES_MAX];
-        size_t n_notices;
-        bool first_round_done;
+        struct notices notices;
 
         /* the round that runs */
         struct round round;
@@ -99,12 +94,6 @@ int engine_new(const struct engine_options *options, struct engine **ret) {
         return 0;
 }
 
-static void drop_notices(struct engine *engine) {
-        for (size_t i = 0; i < engine->n_notices; i++)
-                free(engine->notices[i].message);
-        engine->n_notices = 0;
-}
-
 struct engine *engine_free(struct engine *engine) {
         if (!engine)
                 return NULL;
@@ -116,7 +105,7 @@ struct engine *engine_free(struct engine *engine) {
                 buffer_done(&slot->conditions);
                 buffer_done(&slot->new_conditions);
         }
-        drop_notices(engine);
+        notices_clear(&engine->notices);
         free(engine->slots);
         free(engine);
         return NULL;
@@ -130,17 +119,7 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
 }
 
 int engine_notice(struct engine *engine, const struct event *event) {
-        struct waiting waiting = { .event = *event };
-
-        if (engine->n_notices == NOTICES_MAX)
-                return -ENOBUFS;
-        if (event->message) {
-                waiting.message = strdup(event->message);
-                if (!waiting.message)
-                        return -ENOMEM;
-        }
-        engine->notices[engine->n_notices++] = waiting;
-        return 0;
+        return notices_add(&engine->notices, event);
 }
 
 __attribute__((format(printf, 5, 6)))
@@ -164,22 +143,10 @@ static void tell(struct engine *engine, struct slot *slot, const struct action *
 }
 
 void engine_loss(struct engine *engine, const struct loss *loss) {
-        struct event event = { .action = &engine_events_lost, .severity = SEVERITY_HIGH };
-        _cleanup_free_ char *message = NULL;
-        int r;
-
-        if (loss->counted)
-                r = asprintf(&message, "%s: %llu lost (%s)", loss->source, (unsigned long long)loss->count, loss->reason);
-        else
-                r = asprintf(&message, "%s: an unknown number lost (%s)", loss->source, loss->reason);
-        if (r < 0)
-                message = NULL;
-        event.message = message;
-        event_add(&event, "nephronix.loss.source", FIELD_TEXT, value_string(loss->source));
-        event_add(&event, "nephronix.loss.reason", FIELD_TEXT, value_string(loss->reason));
-        if (loss->counted)
-                event_add(&event, "nephronix.loss.count", FIELD_NUMBER, value_number(loss->count));
-        (void)engine_notice(engine, &event);
+        (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
+        /* It does not say whose: everybody looks again, whatever the stamps say. */
+        for (size_t i = 0; i < engine->n_slots; i++)
+                schedule_hint(&engine->slots[i].schedule);
 }
 
 /* ---- the transaction of a round ---- */
@@ -254,7 +221,7 @@ static int emit(struct engine *engine, struct event *event) {
 /* ---- one watch ---- */
 
 static void add_gap(struct engine *engine, struct event *event) {
-        if (engine->first_round_done || !engine->options.unwatched_since_ns)
+        if (!engine->options.unwatched_since_ns)
                 return;
         event_add(event, "nephronix.unwatched.since", FIELD_TIME, value_number(engine->options.unwatched_since_ns));
         event_add(event, "nephronix.unwatched.until", FIELD_TIME, value_number(timestamp_to_ns(&engine->round.at)));
@@ -296,10 +263,11 @@ static int on_change(struct diff_events *events, const struct change *change) {
         event.kind = kind;
         event.action = rules_action(kind, change);
         event.severity = rules_severity(event.action, look->slot->watch.settings->priority);
-        event.seen_by = engine->first_round_done ? "poll" : "reconcile";
+        event.seen_by = look->slot->caught_up ? "poll" : "reconcile";
         event.sensor = kind->sensor;
         event.change = change;
-        add_gap(engine, &event);
+        if (!look->slot->caught_up)
+                add_gap(engine, &event);
         return emit(engine, &event);
 }
 
@@ -332,14 +300,19 @@ static void on_loss(struct collector *collector, const struct loss *loss) {
         struct look *look = container_of(collector, struct look, collector);
 
         look->slot->losses += loss->counted ? loss->count : 1;
-        engine_loss(look->engine, loss);
+        (void)notices_add_loss(&look->engine->notices, &engine_events_lost, loss);
 }
 
+/* One line each, whatever names from outside are in it. */
 static void on_condition(struct collector *collector, const char *text) {
         struct look *look = container_of(collector, struct look, collector);
+        struct buffer *conditions = &look->slot->new_conditions;
 
-        buffer_append_string(&look->slot->new_conditions, text);
-        buffer_append_byte(&look->slot->new_conditions, '\n');
+        if (escape_is_clean(bytes_of_string(text)))
+                buffer_append_string(conditions, text);
+        else
+                escape_append(conditions, bytes_of_string(text));
+        buffer_append_byte(conditions, '\n');
 }
 
 /* True if the place the records come from did not move since it was collected, and long enough before that look; or since
@@ -559,13 +532,8 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
                 slot->records = slot->watch.kind->append_only ? slot->records + look.appeared : diff_records(&look.diff);
                 slot->last_look_ns = timestamp_to_ns(&engine->round.at);
                 slot->looked = true;
-                if (look.changes) {
-                        slot->changed = true;
-                        if (!look.learning) {
-                                slot->changes += look.changes;
-                                slot->last_change_ns = slot->last_look_ns;
-                        }
-                }
+                slot->changed = look.changes > 0;
+                slot->found = look.learning ? 0 : look.changes;
         } else {
                 r = end_part(engine, false) < 0 ? engine->fatal : r;
                 engine->sequence = sequence;
@@ -578,8 +546,11 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
                         if (slot->what != ENGINE_FAILING) /* it still does until the answer says otherwise */
                                 slot->what = ENGINE_WAITING;
                 } else if (r == WATCH_E_UNAVAILABLE) {
-                        note_conditions(engine, slot, slot->what == ENGINE_IDLE && slot->collected_ns > 0);
+                        note_conditions(engine, slot, slot->what == ENGINE_IDLE && slot->last_look_ns > 0);
                         slot->what = ENGINE_UNAVAILABLE;
+                        slot->error = 0;
+                        slot->failures = 0;
+                        slot->failing_since_ns = 0;
                 } else {
                         note_failure(engine, slot, r, began_ns);
                 }
@@ -598,12 +569,10 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
 /* ---- the round ---- */
 
 static int tell_notices(struct engine *engine) {
-        for (size_t i = 0; i < engine->n_notices; i++) {
-                struct waiting *waiting = &engine->notices[i];
-                struct event event = waiting->event;
+        for (size_t i = 0; i < engine->notices.count; i++) {
+                struct event event = engine->notices.items[i].event;
                 int r = ensure_transaction(engine);
 
-                event.message = waiting->message;
                 if (r == 0)
                         r = emit(engine, &event);
                 if (r < 0)
@@ -640,8 +609,10 @@ int engine_round(struct engine *engine, bool thorough) {
         clock->random(clock, engine->round.id, UUID_SIZE);
         uuid_make_v4(engine->round.id);
         engine->fatal = 0;
-        for (size_t i = 0; i < engine->n_slots; i++)
+        for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].changed = engine->slots[i].looked = false;
+                engine->slots[i].found = 0;
+        }
 
         for (size_t i = 0; i < engine->n_slots && r >= 0; i++)
                 if (thorough || schedule_due(&engine->slots[i].schedule, now_ns))
@@ -658,8 +629,15 @@ int engine_round(struct engine *engine, bool thorough) {
         if (r < 0)
                 return give_up(engine, r, sequence);
 
-        drop_notices(engine);
-        engine->first_round_done = true;
+        notices_clear(&engine->notices);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+
+                slot->caught_up |= slot->looked;
+                slot->changes += slot->found;
+                if (slot->found)
+                        slot->last_change_ns = timestamp_to_ns(&engine->round.at);
+        }
         engine->options.out->committed(engine->options.out, &engine->round);
         return 0;
 }
