@@ -403,8 +403,8 @@ static int close_look(struct look *look) {
                 r = baseline->ops->set_known(baseline, name, slot->watch.kind->fields);
                 if (r < 0)
                         return fatal(engine, r);
-                if (asprintf(&message, "%s: nothing was known of it; what is there now is what later rounds compare with (%llu records)",
-                             name, (unsigned long long)look->appeared) < 0)
+                if (asprintf(&message, "%s: nothing was known of it; what is there now is what later rounds compare with (%llu record%s)",
+                             name, (unsigned long long)look->appeared, look->appeared == 1 ? "" : "s") < 0)
                         message = NULL;
                 event.message = message;
                 event_add(&event, "nephronix.count", FIELD_NUMBER, value_number(look->appeared));
@@ -559,7 +559,8 @@ static int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         cost_ns = clock->cpu_ns(clock) - cpu_ns;
         slot->last_cost_ns = cost_ns;
         slot->total_cost_ns += cost_ns;
-        if (slot->what == ENGINE_UNAVAILABLE)
+        /* What this host never had is asked for rarely; what it had a moment ago may be back the next. */
+        if (slot->what == ENGINE_UNAVAILABLE && slot->last_look_ns == 0)
                 schedule_rest(&slot->schedule, began_ns);
         else
                 schedule_looked(&slot->schedule, began_ns, cost_ns, reconcile);
@@ -673,4 +674,16 @@ void engine_report(const struct engine *engine, size_t index, struct engine_repo
 
 uint64_t engine_next_sequence(const struct engine *engine) {
         return engine->sequence;
+}
+
+uint64_t engine_watched_until(const struct engine *engine) {
+        uint64_t until_ns = 0;
+
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                const struct slot *slot = &engine->slots[i];
+
+                if (slot->what == ENGINE_IDLE && slot->last_look_ns && (!until_ns || slot->last_look_ns < until_ns))
+                        until_ns = slot->last_look_ns;
+        }
+        return until_ns;
 }

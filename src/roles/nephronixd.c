@@ -20,7 +20,7 @@
 #include "registry.h"
 #include "sealed.h"
 
-enum { EXIT_NOT_STARTED = 1, EXIT_USAGE = 2, PID_SIZE = 32 };
+enum { EXIT_NOT_STARTED = 1, EXIT_USAGE = 2, PID_SIZE = 32, LOCK_TRIES = 100 /* of a tenth of a second */ };
 
 struct arguments {
         const char *configuration;
@@ -90,10 +90,41 @@ static int parse(int argc, char **argv, struct arguments *ret) {
 }
 
 static int make_folder(const char *path, mode_t mode) {
-        if (mkdir(path, mode) == 0 || errno == EEXIST)
-                return 0;
-        (void)fprintf(stderr, "nephronixd: %s: %s\n", path, strerror(errno));
-        return -errno;
+        struct stat status;
+        int r = 0;
+
+        if (mkdir(path, mode) < 0 && errno != EEXIST)
+                r = -errno;
+        else if (stat(path, &status) < 0)
+                r = -errno;
+        else if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
+                r = -EPERM; /* who can write there can put files in our way */
+        if (r == -EPERM)
+                (void)fprintf(stderr, "nephronixd: %s: must be a folder of root's that nobody else can write to\n", path);
+        else if (r < 0)
+                (void)fprintf(stderr, "nephronixd: %s: %s\n", path, strerror(-r));
+        return r;
+}
+
+/* Takes the lock. Of a daemon whose guard was killed the observer holds it until it has ended, which it does at once: waits for
+ * that. -EBUSY and who holds it if somebody goes on. */
+static int take_lock(int fd, char holder[static PID_SIZE]) {
+        for (unsigned i = 0;; i++) {
+                ssize_t n;
+                int pid;
+
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                n = pread(fd, holder, PID_SIZE - 1, 0);
+                holder[n > 0 ? n : 0] = '\0';
+                holder[strspn(holder, "0123456789")] = '\0';
+                pid = atoi(holder);
+                if (i == LOCK_TRIES || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
+                        return -EBUSY;
+                (void)usleep(100000);
+        }
 }
 
 /* Holds StateDirectory=/lock for as long as we run; says who holds it if somebody does. */
@@ -110,15 +141,14 @@ static int lock_state(const char *folder) {
                 (void)fprintf(stderr, "nephronixd: %s: %s\n", buffer_string(&path), strerror(-r));
                 return r;
         }
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-
-                holder[n > 0 ? n : 0] = '\0';
-                holder[strcspn(holder, "\n")] = '\0';
+        r = take_lock(fd, holder);
+        if (r == -EBUSY)
                 (void)fprintf(stderr, "nephronixd: %s is in use by another nephronixd, pid %s\n", folder,
                               holder[0] ? holder : "unknown");
-                return -EBUSY;
-        }
+        else if (r < 0)
+                (void)fprintf(stderr, "nephronixd: %s: %s\n", buffer_string(&path), strerror(-r));
+        if (r < 0)
+                return r;
         return TAKE_FD(fd);
 }
 
@@ -179,6 +209,11 @@ static int detach(void) {
         (void)fd_close(ends[0]);
         if (setsid() < 0)
                 return -errno;
+        /* Once more, so that no terminal can become ours and init is the parent from the first look on: a parent that
+         * changes with our own start would be a change we report. */
+        child = fork();
+        if (child != 0)
+                _exit(child < 0 ? EXIT_NOT_STARTED : EXIT_SUCCESS);
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (null < 0)
                 return -errno;
@@ -257,7 +292,7 @@ static int serve(struct settings *settings, const struct configuration_options *
         int status;
 
         if (!run_directory || make_folder(settings->state_directory, 0750) < 0 ||
-            (!arguments->once && make_folder(settings->run_directory, 0755) < 0)) {
+            (!arguments->once && make_folder(settings->run_directory, 0750) < 0)) {
                 (void)settings_free(settings);
                 return not_started;
         }

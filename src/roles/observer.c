@@ -1,6 +1,7 @@
 #include "observer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,6 +329,18 @@ static int make_folder(const char *path, mode_t mode) {
         return 0;
 }
 
+/* Where our program lies. A running program that was replaced has a mark behind its name (proc(5)). */
+static char *own_program(void) {
+        static const char mark[] = " (deleted)";
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+
+        if (link_read_at(AT_FDCWD, "/proc/self/exe", &path) < 0)
+                return NULL;
+        if (path.size > strlen(mark) && memcmp(path.data + path.size - strlen(mark), mark, strlen(mark)) == 0)
+                buffer_truncate(&path, path.size - strlen(mark));
+        return strdup(buffer_string(&path));
+}
+
 static int add_own_path(struct strings *paths, const char *path) {
         _cleanup_free_ char *copy = path ? realpath(path, NULL) : NULL;
         char **items;
@@ -350,11 +363,12 @@ static int find_own_files(struct observer *observer, const struct watch_settings
         const struct settings *all = observer->options->settings;
         _cleanup_buffer_ struct buffer path = BUFFER_NULL;
         struct strings *paths = &observer->own_settings.paths;
+        _cleanup_free_ char *program = own_program();
         int r;
 
         observer->own_settings = *settings;
         *paths = (struct strings){ 0 };
-        r = add_own_path(paths, "/proc/self/exe");
+        r = add_own_path(paths, program);
         if (r == 0)
                 r = add_own_path(paths, observer->options->helper_program);
         if (r == 0 && all->configuration_file) {
@@ -368,7 +382,7 @@ static int find_own_files(struct observer *observer, const struct watch_settings
         buffer_clear(&path);
         buffer_printf(&path, "%s/lib", all->state_directory);
         if (r == 0)
-                r = make_folder(buffer_string(&path), 0755);
+                r = make_folder(buffer_string(&path), 0750);
         return r < 0 ? r : add_own_path(paths, buffer_string(&path));
 }
 
@@ -444,7 +458,7 @@ static int open_recorder(struct observer *observer, struct start *start) {
                 .event_host = observer->event_host,
                 .once = options->once,
         };
-        uint64_t page_ns = status_page_last_round(options->settings);
+        uint64_t page_ns = status_page_watched_until(options->settings);
         int r = recorder_new(&recorder, &observer->recorder);
 
         if (r < 0)

@@ -7,7 +7,10 @@
 #include "sentence.h"
 #include "workspace.h"
 
-enum { SENTENCES_MAX = 1000 };  /* of one group in one round; the ledger has them all */
+enum {
+        SENTENCES_MAX = 1000,           /* of one group in one round; the ledger has them all */
+        JSON_MAX = 4 * 1024 * 1024,     /* what a hook gets of one round */
+};
 
 /* The watches that share a title and a document. */
 struct group {
@@ -182,7 +185,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
                               severity_name(event->severity), (unsigned long long)event->sequence);
         told.tail_size = text->sentences.size - told.sentence - told.sentence_size;
         told.json = text->jsons.size;
-        if (!event->quiet && event->severity >= text->json_from) {
+        if (!event->quiet && event->severity >= text->json_from && text->jsons.size < JSON_MAX) {
                 buffer_append_bytes(&text->jsons, json);
                 told.json_size = json.size;
         }

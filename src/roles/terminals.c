@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "buffer.h"
+#include "escape.h"
 #include "fd.h"
 
 /* Documentation/admin-guide/devices.txt: 4 virtual consoles and serial lines, 5 /dev/console, 136-143 UNIX98 pty slaves,
@@ -40,17 +41,19 @@ static int open_terminal(int devices, const char *name) {
         return place < 0 ? place : open_checked(devices, name, O_WRONLY | O_NONBLOCK | O_NOCTTY);
 }
 
+/* Each line must be what escape.h lets through: nothing else reaches a terminal, whoever asks. */
 static int make_text(struct bytes text, struct buffer *ret) {
         buffer_append_string(ret, "\r\n\a");
-        for (size_t i = 0; i < text.size; i++) {
-                uint8_t byte = text.data[i];
+        while (text.size > 0) {
+                const uint8_t *end = memchr(text.data, '\n', text.size);
+                struct bytes line = bytes_of(text.data, end ? (size_t)(end - text.data) : text.size);
 
-                if (byte == '\n')
-                        buffer_append_string(ret, "\r\n");
-                else if (byte < 0x20 || byte == 0x7f)
+                if (!escape_is_clean(line))
                         return -EINVAL;
-                else
-                        buffer_append_byte(ret, byte);
+                buffer_append_bytes(ret, line);
+                buffer_append_string(ret, "\r\n");
+                text.data += line.size + (end ? 1 : 0);
+                text.size -= line.size + (end ? 1 : 0);
         }
         return buffer_error(ret);
 }
