@@ -100,6 +100,8 @@ int engine_round(struct engine *engine, bool thorough);
 size_t engine_count(const struct engine *engine);
 void engine_report(const struct engine *engine, size_t index, struct engine_report *ret);
 uint64_t engine_next_sequence(const struct engine *engine);
+/* Wall clock up to which every watch that works has looked: who starts after us knows what changed until then. 0: none has. */
+uint64_t engine_watched_until(const struct engine *engine);
 
 /* Actions of events that nephronix tells of itself. */
 extern const struct action engine_baseline_created, engine_watch_failed, engine_watch_recovered, engine_events_lost,

@@ -193,10 +193,11 @@ static uint64_t get_number_fact(struct recorder *recorder, const char *name) {
         return be64toh(big);
 }
 
-static int set_facts(struct recorder *recorder, const struct round *round) {
+static int set_facts(struct recorder *recorder) {
+        uint64_t until_ns = engine_watched_until(recorder->engine);
         int r = set_number_fact(recorder, "sequence", engine_next_sequence(recorder->engine));
 
-        return r < 0 ? r : set_number_fact(recorder, "last-look", timestamp_to_ns(&round->at));
+        return r < 0 || !until_ns ? r : set_number_fact(recorder, "last-look", until_ns);
 }
 
 static int on_finish(struct engine_out *out, const struct round *round) {
@@ -221,7 +222,7 @@ static int on_finish(struct engine_out *out, const struct round *round) {
                 r = file_chunk(recorder);
         if (r == 0)
                 r = file_notice(recorder, round);
-        return r < 0 ? r : set_facts(recorder, round);
+        return r < 0 ? r : set_facts(recorder);
 }
 
 /* ---- after the transaction ---- */
@@ -673,16 +674,13 @@ void recorder_say(struct recorder *recorder, const char *text) {
 
 int recorder_stop(struct recorder *recorder) {
         struct baseline *baseline = baseline_of(recorder);
-        struct round round = { 0 };
-        int r;
+        int r = baseline->ops->begin(baseline);
 
-        (void)clock_gettime(CLOCK_REALTIME, &round.at);
-        r = baseline->ops->begin(baseline);
         if (r < 0)
                 return r;
         r = recorder->writing.error == 0 ? settle(recorder) : 0;
         if (r == 0)
-                r = set_facts(recorder, &round);
+                r = set_facts(recorder);
         if (r < 0) {
                 baseline->ops->abort(baseline);
                 return r;

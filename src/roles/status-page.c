@@ -21,7 +21,7 @@ struct status_page {
         uint64_t rounds;
 };
 
-static const char last_round_mark[] = "\"last_round_ns\":";
+static const char watched_until_mark[] = "\"watched_until_ns\":";
 
 static int page_path(const struct settings *settings, struct buffer *path) {
         buffer_clear(path);
@@ -29,14 +29,14 @@ static int page_path(const struct settings *settings, struct buffer *path) {
         return buffer_error(path);
 }
 
-uint64_t status_page_last_round(const struct settings *settings) {
+uint64_t status_page_watched_until(const struct settings *settings) {
         _cleanup_buffer_ struct buffer path = BUFFER_NULL, text = BUFFER_NULL;
         const char *at;
 
         if (page_path(settings, &path) < 0 || page_read(buffer_string(&path), &text) < 0)
                 return 0;
-        at = strstr(buffer_string(&text), last_round_mark);
-        return at ? strtoull(at + strlen(last_round_mark), NULL, 10) : 0;
+        at = strstr(buffer_string(&text), watched_until_mark);
+        return at ? strtoull(at + strlen(watched_until_mark), NULL, 10) : 0;
 }
 
 int status_page_new(const struct status_page_options *options, struct status_page **ret) {
@@ -183,6 +183,7 @@ int status_page_update(struct status_page *page, const struct engine *engine, co
         add_moment(page, "daemon.started", timestamp_to_ns(&page->options.started));
         add_moment(page, "daemon.last_round", now_ns);
         json_add_number(json, "daemon.last_round_ns", now_ns);
+        json_add_number(json, "daemon.watched_until_ns", engine_watched_until(engine));
         json_add_number(json, "daemon.rounds", ++page->rounds);
         json_add_number(json, "daemon.events", recorder_told(recorder));
         json_add_number(json, "daemon.cpu_ms", clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000000);

@@ -18,6 +18,6 @@ struct status_page *status_page_free(struct status_page *page); /* takes NULL; r
 
 int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder);
 
-/* Wall clock of the last round that the page left by an earlier run tells; 0: no page, or it tells none. To be asked before
+/* engine_watched_until() as the page left by an earlier run tells it; 0: no page, or it tells nothing. To be asked before
  * status_page_new(). */
-uint64_t status_page_last_round(const struct settings *settings);
+uint64_t status_page_watched_until(const struct settings *settings);
