@@ -517,6 +517,21 @@ static bool is_remains(const struct record *record) {
         return dpkg_status_state(text_of(record, STATUS)) == DPKG_CONFIG_FILES;
 }
 
+/* On its way in: unpacked, waiting for its triggers, configured. What was installed has been told as such; these steps follow
+ * every installation and would page once each. */
+static const struct action state_changed = {
+        "package-state-changed", "package", "change", SEVERITY_LOW, true,
+        CHANGED_WHICH " went from \"{before.status}\" to \"{status}\"",
+};
+
+static bool is_step(const struct record *before, const struct record *after) {
+        struct bytes wanted = bytes_of_string("install ok ");
+
+        return bytes_equal(text_of(before, VERSION), text_of(after, VERSION)) &&
+               bytes_starts_with(text_of(before, STATUS), wanted) && bytes_starts_with(text_of(after, STATUS), wanted) &&
+               !bytes_equal(text_of(before, STATUS), text_of(after, STATUS));
+}
+
 static const struct action *packages_classify(const struct change *change) {
         const struct record *before = change->before, *after = change->after;
         bool rpm;
@@ -534,7 +549,7 @@ static const struct action *packages_classify(const struct change *change) {
         order = (rpm ? package_version_compare_rpm : package_version_compare_deb)(text_of(after, VERSION),
                                                                                   text_of(before, VERSION));
         if (order == 0)
-                return NULL;
+                return is_step(before, after) ? &state_changed : NULL;
         return order > 0 ? &upgraded : &downgraded;
 }
 

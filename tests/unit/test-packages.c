@@ -325,6 +325,9 @@ static void test_classify(void **context) {
                 { "dpkg", "1.0", installed, "1.00", installed, "package-changed", NULL },
                 { "dpkg", "1", installed, "1", "hold ok installed", "package-changed", NULL },
                 { "dpkg", NULL, "install ok half-installed", "1", installed, "package-changed", NULL },
+                { "dpkg", "1", "install ok unpacked", "1", installed, "package-state-changed", "went from" },
+                { "dpkg", "1", installed, "1", "install ok triggers-pending", "package-state-changed", "went from" },
+                { "dpkg", "1", "install reinstreq half-installed", "1", installed, "package-changed", NULL },
         };
 
         (void)context;
@@ -346,7 +349,7 @@ static void test_classify(void **context) {
                                  : change.kind == CHANGE_VANISHED ? &watch_packages.vanished
                                                                   : &watch_packages.changed;
                 assert_string_equal(action->action, cases[i].action);
-                assert_int_equal(action->severity, SEVERITY_HIGH);
+                assert_int_equal(action->severity, strcmp(cases[i].action, "package-state-changed") ? SEVERITY_HIGH : SEVERITY_LOW);
                 if (cases[i].sentence)
                         assert_non_null(strstr(action->sentence, cases[i].sentence));
                 else
