@@ -28,8 +28,12 @@ struct text_log {
 static int open_file(struct text_log *log) {
         _cleanup_close_ int fd = -1;
         struct stat stat;
+        int r;
 
         log->fd = fd_close(log->fd);
+        r = folder_follow(log->folder, log->folder_path, 0);
+        if (r < 0)
+                return r;
         fd = openat(log->folder, log->name, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
         if (fd < 0)
                 return -errno;
@@ -124,8 +128,10 @@ int text_log_place(struct text_log *log, struct text_log_place *ret) {
         struct stat stat;
         int r = folder_follow(log->folder, log->folder_path, 0);
 
-        if (r < 0)
+        if (r < 0) { /* what was open lies nowhere where it is read */
+                log->fd = fd_close(log->fd);
                 return r;
+        }
         if (fstatat(log->folder, log->name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || log->fd < 0 ||
             (uint64_t)stat.st_ino != log->inode || (uint64_t)stat.st_dev != log->device) {
                 r = open_file(log);

@@ -1,6 +1,7 @@
 #include "baseline-start.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -11,7 +12,7 @@
 #include "fd.h"
 #include "timestamp.h"
 
-enum { TRIES = 3, CHILD_GOOD = 0, CHILD_DAMAGED = 3, CHILD_UNCLEAR = 4 };
+enum { TRIES = 3, ASIDE_MAX = 100, CHILD_GOOD = 0, CHILD_DAMAGED = 3, CHILD_UNCLEAR = 4 };
 
 /* Opens and reads everything there is. The child's exit status. */
 static int check(const char *folder) {
@@ -69,15 +70,24 @@ static int check_apart(const char *folder, struct buffer *problem) {
         return r;
 }
 
+/* An older one that was put aside within the same second keeps its name. */
 static int put_aside(const char *folder, struct buffer *aside) {
         struct timespec now;
+        size_t size;
 
         (void)clock_gettime(CLOCK_REALTIME, &now);
         buffer_printf(aside, "%s.damaged-", folder);
         timestamp_compact(aside, &now);
-        if (buffer_error(aside) < 0)
-                return -ENOMEM;
-        return rename(folder, buffer_string(aside)) < 0 ? -errno : 0;
+        size = aside->size;
+        for (unsigned i = 2; buffer_error(aside) == 0; i++) {
+                if (renameat2(AT_FDCWD, folder, AT_FDCWD, buffer_string(aside), RENAME_NOREPLACE) == 0)
+                        return 0;
+                if (errno != EEXIST || i > ASIDE_MAX)
+                        return -errno;
+                buffer_truncate(aside, size);
+                buffer_printf(aside, "-%u", i);
+        }
+        return -ENOMEM;
 }
 
 int baseline_start(const char *folder, struct lmdb_baseline **ret, enum baseline_found *ret_found, struct buffer *aside,

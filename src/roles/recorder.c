@@ -18,6 +18,7 @@
 #include "sentence.h"
 #include "text-log.h"
 #include "timestamp.h"
+#include "trouble.h"
 #include "uuid.h"
 
 enum {
@@ -26,19 +27,7 @@ enum {
         EXPIRE_EVERY_S = 600,
 };
 
-static const struct action recording_blocked = { "recording-blocked", "host", "error", SEVERITY_HIGH, true, NULL };
-static const struct action recording_resumed = { "recording-resumed", "host", "info", SEVERITY_LOW, true, NULL };
 static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
-
-/* Something that must work and does not: said when it begins and when it ends, not each time. */
-struct trouble {
-        int error;                      /* 0: none */
-        uint64_t since_ns;              /* wall clock */
-};
-
-struct trouble_words {
-        const char *begins, *ends;
-};
 
 static const struct trouble_words not_kept = {
         "what is found cannot be kept, it will be found again", "what is found is kept again",
@@ -67,6 +56,7 @@ struct recorder {
         bool holding;                   /* --once: an alert of the daemon's waits in the outbox, and must go on waiting */
         struct trouble writing;         /* ledger or text log */
         struct trouble keeping;         /* rounds, in the baseline */
+        bool *missed;                   /* owned; watches whose look is in no round that was kept */
         bool workspace_stale;           /* a file in workspace/ says what was */
         uint64_t told, expired_s;
 
@@ -307,37 +297,6 @@ static int ahead_entry(void *context, const struct outbox_entry *entry) {
         return 0;
 }
 
-/* Notes that something works or does not: an event and a line of our own at either end. The event waits for the next round. */
-static void note(struct recorder *recorder, struct trouble *trouble, int error, const struct trouble_words *words) {
-        struct event event = { .action = error ? &recording_blocked : &recording_resumed };
-        uint64_t now_ns = clock_ns(CLOCK_REALTIME);
-        _cleanup_free_ char *message = NULL;
-        int r;
-
-        if (!error == !trouble->error) {
-                trouble->error = error;
-                return;
-        }
-        if (error) {
-                diagnostics_error(error, "%s", words->begins);
-                r = asprintf(&message, "%s: %s", words->begins, strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error");
-                trouble->since_ns = now_ns;
-        } else {
-                diagnostics_info("%s", words->ends);
-                r = asprintf(&message, "%s, after %llu s", words->ends,
-                             (unsigned long long)((now_ns - trouble->since_ns) / 1000000000u));
-        }
-        trouble->error = error;
-        if (!recorder->engine)
-                return;
-        event.message = r < 0 ? words->begins : message;
-        event.severity = event.action->severity;
-        event_add(&event, "nephronix.blocked.since", FIELD_TIME, value_number(trouble->since_ns));
-        if (!error)
-                event_add(&event, "nephronix.blocked.until", FIELD_TIME, value_number(now_ns));
-        (void)engine_notice(recorder->engine, &event);
-}
-
 static int drain(struct recorder *recorder) {
         struct text_log_place place;
         int r;
@@ -348,7 +307,7 @@ static int drain(struct recorder *recorder) {
         recorder->ledger_fails = false;
         if (r < 0)
                 (void)baseline_of(recorder)->ops->outbox(baseline_of(recorder), ahead_entry, recorder);
-        note(recorder, &recorder->writing, r, &not_written);
+        trouble_note(&recorder->writing, recorder->engine, r);
         return r;
 }
 
@@ -452,14 +411,32 @@ static void place_files(struct recorder *recorder) {
         recorder->workspace_stale = r < 0;
 }
 
+/* Rounds are kept again when every watch that was looked at in vain has been looked at again: a round that has only a notice to
+ * keep fits where one with changes does not. */
+static bool kept_again(struct recorder *recorder, bool kept) {
+        bool all = true;
+
+        for (size_t i = 0; i < recorder->options.n_watches; i++) {
+                struct engine_report report;
+
+                engine_report(recorder->engine, i, &report);
+                if (report.looked)
+                        recorder->missed[i] = !kept;
+                all = all && !recorder->missed[i];
+        }
+        return all;
+}
+
 static void on_committed(struct engine_out *out, const struct round *round) {
         struct recorder *recorder = container_of(out, struct recorder, out);
         bool alerted = recorder->notice.events > 0;
         uint64_t now_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
         int r;
 
-        note(recorder, &recorder->keeping, 0, &not_kept);
-        buffer_clear(&recorder->not_kept);
+        if (recorder->keeping.error && kept_again(recorder, true)) {
+                trouble_note(&recorder->keeping, recorder->engine, 0);
+                buffer_clear(&recorder->not_kept);
+        }
         if (recorder->settling)
                 recorder->unsettled = false;
         recorder->settling = false;
@@ -503,7 +480,7 @@ static void alert_not_kept(struct recorder *recorder, const struct round *round,
         buffer_printf(&head, "%s: %s", not_kept.begins, strerror(-error));
         if (notice->events == 0) {
                 const struct event event = {
-                        .action = &recording_blocked, .severity = recording_blocked.severity, .at = round->at,
+                        .action = &trouble_begins, .severity = trouble_begins.severity, .at = round->at,
                         .message = buffer_string(&head),
                 };
 
@@ -519,8 +496,9 @@ static void alert_not_kept(struct recorder *recorder, const struct round *round,
 static void on_given_up(struct engine_out *out, const struct round *round, int error) {
         struct recorder *recorder = container_of(out, struct recorder, out);
 
+        (void)kept_again(recorder, false);
         alert_not_kept(recorder, round, error);
-        note(recorder, &recorder->keeping, error, &not_kept);
+        trouble_note(&recorder->keeping, recorder->engine, error);
         rounds_text_clear(recorder->rounds);
         alert_notice_clear(&recorder->notice);
         recorder->filed = recorder->settling = false; /* what was settled in it is in the outbox again */
@@ -573,11 +551,14 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
                 return -ENOMEM;
         recorder->workspace = -1;
         recorder->options = *options;
+        recorder->writing.words = &not_written;
+        recorder->keeping.words = &not_kept;
+        recorder->missed = calloc(options->n_watches + 1, sizeof(*recorder->missed));
         recorder->out = (struct engine_out){
                 .event = on_event, .finish = on_finish, .committed = on_committed, .given_up = on_given_up,
         };
         recorder->json = json_new();
-        if (!recorder->json)
+        if (!recorder->json || !recorder->missed)
                 goto fail;
         r = open_folders(recorder);
         if (r < 0)
@@ -616,6 +597,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
         (void)fd_close(recorder->workspace);
         free(recorder->workspace_path);
         (void)json_free(recorder->json);
+        free(recorder->missed);
         buffer_done(&recorder->line);
         buffer_done(&recorder->chunk);
         alert_notice_done(&recorder->notice);

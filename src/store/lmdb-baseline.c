@@ -49,6 +49,7 @@ static MDB_dbi write_table(const struct lmdb_baseline *lmdb, enum lmdb_table tab
 
 /* After the first failure LMDB only says that the transaction is spoilt; the caller gets to hear by what. */
 static int explain(struct lmdb_baseline *lmdb, int r) {
+        r = lmdb_error_of_disk(lmdb->session.environment.write, r);
         if (r == -ECANCELED)
                 return lmdb->trouble ? lmdb->trouble : -EIO;
         if (r < 0 && r != -ENAMETOOLONG && r != -EINVAL && !lmdb->trouble)

@@ -1,7 +1,10 @@
 #include "lmdb-error.h"
 
 #include <errno.h>
-#include <lmdb.h>
+#include <stdint.h>
+#include <sys/statvfs.h>
+
+enum { FULL_DISK = 1 << 20 };  /* bytes left */
 
 int lmdb_error(int rc) {
         if (rc >= 0)
@@ -37,4 +40,13 @@ int lmdb_error(int rc) {
         default:
                 return -EIO;
         }
+}
+
+int lmdb_error_of_disk(MDB_env *env, int r) {
+        struct statvfs disk;
+        int fd;
+
+        if (r != -EIO || !env || mdb_env_get_fd(env, &fd) || fstatvfs(fd, &disk) < 0)
+                return r;
+        return (uint64_t)disk.f_bavail * disk.f_frsize < FULL_DISK ? -ENOSPC : r;
 }

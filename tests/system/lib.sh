@@ -64,7 +64,7 @@ need() {
 
 # What a reader of a failure wants to see, set off from the results.
 show() {
-  sed -e 's/^/#   /' | head -n 60
+  sed -e 's/^/#   /' -e 61,\$d
 }
 
 # expect TEXT COMMAND...: the command succeeds.
