@@ -76,7 +76,7 @@ int page_publish(struct page *page, struct bytes text) {
         size_t wanted = sizeof(struct head) + text.size, room = page->room;
         int r;
 
-        if (text.size > UINT32_MAX)
+        if (wanted > SIZE_MAX_READ) /* nobody would read it */
                 return -EFBIG;
         while (room < wanted)
                 room *= 2;
@@ -85,8 +85,10 @@ int page_publish(struct page *page, struct bytes text) {
                 if (r < 0)
                         return r;
         }
-        atomic_fetch_add_explicit(&page->head->turn, 1, memory_order_acq_rel);
-        memcpy(page->head->text, text.data, text.size);
+        atomic_fetch_add_explicit(&page->head->turn, 1, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release); /* odd before the first byte of it moves */
+        if (text.size)
+                memcpy(page->head->text, text.data, text.size);
         page->head->size = (uint32_t)text.size;
         atomic_fetch_add_explicit(&page->head->turn, 1, memory_order_release);
         return 0;
