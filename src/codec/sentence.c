@@ -140,7 +140,7 @@ void sentence_expand(struct buffer *buffer, const char *sentence, const struct c
 }
 
 /* " (now set-user-id; no longer sticky)", or nothing: four octal digits are easily read over. */
-static void name_special_bits(struct buffer *buffer, uint64_t before, uint64_t after) {
+static void name_special_bits(struct buffer *buffer, uint64_t before, uint64_t after, const char *now) {
         static const struct {
                 uint64_t bit;
                 const char *name;
@@ -149,7 +149,7 @@ static void name_special_bits(struct buffer *buffer, uint64_t before, uint64_t a
 
         for (int gained = 1; gained >= 0; gained--) {
                 uint64_t moved = gained ? after & ~before : before & ~after;
-                const char *separator = gained ? "now " : "no longer ";
+                const char *separator = gained ? now : "no longer ";
 
                 for (size_t i = 0; i < ELEMENTS(bits); i++) {
                         if (!(moved & bits[i].bit))
@@ -205,7 +205,14 @@ static void name_difference(struct buffer *buffer, const struct field *field, co
                 show(buffer, field, after, false);
         }
         if (field->kind == FIELD_MODE && after->present)
-                name_special_bits(buffer, before->present ? before->number : 0, after->number);
+                name_special_bits(buffer, before->present ? before->number : 0, after->number, "now ");
+}
+
+/* What comes as set-user-id at once is as grave as what becomes so. */
+static void name_bits_of_new(struct buffer *buffer, const struct change *change) {
+        for (size_t i = 0; change->fields[i].name; i++)
+                if (change->fields[i].kind == FIELD_MODE && change->after->values[i].present)
+                        name_special_bits(buffer, 0, change->after->values[i].number, "");
 }
 
 static void name_differences(struct buffer *buffer, const struct change *change) {
@@ -297,6 +304,8 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
                         escape_append(buffer, message);
         } else if (event->action && event->action->sentence) {
                 sentence_expand(buffer, event->action->sentence, event->change);
+                if (event->change && event->change->kind == CHANGE_APPEARED)
+                        name_bits_of_new(buffer, event->change);
         } else if (event->change) {
                 describe(buffer, event);
         } else if (event->action && event->action->action) {

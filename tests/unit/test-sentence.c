@@ -220,6 +220,30 @@ static void names_differences(void **state) {
         }
 }
 
+static void names_bits_of_what_appears(void **state) {
+        static const struct action created = { .action = "file-created", .sentence = "{path} was created" };
+        static const struct {
+                uint64_t mode;
+                const char *expected;
+        } table[] = {
+                { 0755, "/boot/x was created" },
+                { 04755, "/boot/x was created (set-user-id)" },
+                { 06755, "/boot/x was created (set-user-id, set-group-id)" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                struct record record = plain();
+                struct change change = { CHANGE_APPEARED, fields, NULL, &record };
+                const struct event event = { .kind = &watch, .action = &created, .change = &change };
+
+                record.values[MODE] = value_number(table[i].mode);
+                assert_sentence(&event, table[i].expected);
+                change = (struct change){ CHANGE_VANISHED, fields, &record, NULL };
+                assert_sentence(&event, "/boot/x was created");
+        }
+}
+
 static void names_several(void **state) {
         struct record before = plain(), after = plain();
         const struct change change = { CHANGE_CHANGED, fields, &before, &after };
@@ -365,6 +389,7 @@ int main(void) {
                 cmocka_unit_test(expands_one_sided),
                 cmocka_unit_test(values_are_not_templates),
                 cmocka_unit_test(names_differences),
+                cmocka_unit_test(names_bits_of_what_appears),
                 cmocka_unit_test(names_several),
                 cmocka_unit_test(chooses_the_sentence),
                 cmocka_unit_test(cuts_long_sentences),
