@@ -420,6 +420,12 @@ static int close_look(struct look *look) {
         return end_part(engine, true);
 }
 
+/* Lines on one line. */
+static void join_lines(struct buffer *buffer, const char *before, struct buffer *lines) {
+        for (const char *at = buffer_string(lines), *end; (end = strchr(at, '\n')); at = end + 1, before = "; ")
+                buffer_printf(buffer, "%s%.*s", before, (int)(end - at), at);
+}
+
 /* 'blinded': what could be seen until now cannot be seen at all any more, which is worth a page where changes are. */
 static void note_conditions(struct engine *engine, struct slot *slot, bool blinded) {
         enum severity severity =
@@ -434,16 +440,11 @@ static void note_conditions(struct engine *engine, struct slot *slot, bool blind
                 tell(engine, slot, &engine_condition_changed, SEVERITY_LOW, "%s: all of it can be seen again",
                      slot->watch.settings->name);
         } else {
-                _cleanup_free_ char *text = strdup(buffer_string(&slot->conditions));
-                size_t length = text ? strlen(text) : 0;
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL;
 
-                if (length)
-                        text[length - 1] = '\0';
-                for (char *at = text; at && *at; at++)
-                        if (*at == '\n')
-                                *at = ';';
+                join_lines(&text, "", &slot->conditions);
                 tell(engine, slot, &engine_condition_changed, severity, "%s: not seen: %s",
-                     slot->watch.settings->name, text ? text : "?");
+                     slot->watch.settings->name, buffer_string(&text));
         }
 }
 
@@ -453,10 +454,14 @@ static void note_failure(struct engine *engine, struct slot *slot, int error, ui
         if (slot->what != ENGINE_FAILING || slot->error != error) {
                 enum severity severity =
                         slot->watch.settings->priority == PRIORITY_HIGH ? SEVERITY_HIGH : SEVERITY_MEDIUM;
-                tell(engine, slot, &engine_watch_failed, severity, "%s: cannot be watched: %s%s (%s)",
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+                join_lines(&text, ": ", &slot->new_conditions);
+                tell(engine, slot, &engine_watch_failed, severity, "%s: cannot be watched: %s%s (%s)%s",
                      slot->watch.settings->name,
                      error == -EBADMSG ? "its records or what was known of them make no sense: " : "",
-                     strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error", name ? name : "?");
+                     strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error", name ? name : "?",
+                     buffer_string(&text));
         }
         if (slot->what != ENGINE_FAILING)
                 slot->failing_since_ns = timestamp_to_ns(&engine->round.at);

@@ -12,8 +12,9 @@
 struct host_helper {
         /* The rpm database as text in dpkg's status format, in a sealed memfd. 0 and *ret_fd (the caller's to close);
          * -EAGAIN: asked for, answer WATCH_E_BUSY, the watch is hinted when it is there; -EOPNOTSUPP: not built in;
-         * another negative errno: the helper failed. */
+         * another negative errno: the helper failed, and 'why' is what it said. */
         int (*rpm_database)(struct host_helper *helper, int *ret_fd);
+        const char *why;                /* borrowed until the next question; NULL: it said nothing */
 };
 
 struct host {

@@ -110,11 +110,14 @@ void favours_init(struct favours_channel *channel, int socket, const struct host
 
 void favours_done(struct favours_channel *channel) {
         channel->answer = fd_close(channel->answer);
+        free(channel->why);
 }
 
 void favours_package_database(struct favours_channel *channel, const struct message *message, int fd) {
         int status = (int)message->number;
 
+        free(channel->why);
+        channel->helper.why = channel->why = NULL;
         channel->asked = false;
         channel->answer = fd_close(channel->answer);
         channel->answer_error = 0;
@@ -127,4 +130,10 @@ void favours_package_database(struct favours_channel *channel, const struct mess
                 channel->answer_error = -EOPNOTSUPP; /* no nephronix-pkgdb: built without librpm */
         else
                 channel->answer_error = WIFSIGNALED(status) ? -ETIMEDOUT : -EIO;
+        /* Its first line; the others are its way there. */
+        if (message->texts[0].size)
+                channel->why = strndup((const char *)message->texts[0].data, message->texts[0].size);
+        if (channel->why)
+                channel->why[strcspn(channel->why, "\n")] = '\0';
+        channel->helper.why = channel->why;
 }

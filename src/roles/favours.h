@@ -15,6 +15,7 @@ struct favours_channel {
         bool asked;                     /* a package database is on its way */
         int answer;                     /* memfd that came, owned; -1 */
         int answer_error;               /* negative errno of the last answer */
+        char *why;                      /* owned; what the helper said of it */
 };
 
 void favours_init(struct favours_channel *channel, int socket, const struct host *host);

@@ -243,14 +243,6 @@ static int on_message(struct observer *observer, const struct message *message, 
                 on_role_ended(observer, message);
                 break;
         case MESSAGE_PACKAGE_DATABASE_DONE:
-                if (message->texts[0].size) {
-                        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
-
-                        buffer_append_bytes(&text, message->texts[0]);
-                        while (text.size && text.data[text.size - 1] == '\n')
-                                buffer_truncate(&text, text.size - 1);
-                        diagnostics_warn("%s", buffer_string(&text)); /* it begins with its own name */
-                }
                 favours_package_database(&observer->favours, message, fd);
                 fd = -1;
                 engine_hint(observer->engine, &hint);

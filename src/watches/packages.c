@@ -267,11 +267,11 @@ static int read_rpm(struct state *state, struct collector *collector, bool has_d
         }
         /* Leaving rpm's packages out after having seen them would look as if all were removed: then the round fails. On
          * a dpkg host with a broken rpm database that never worked, dpkg's packages are still to be watched. */
-        if (r == -EAGAIN || state->rpm_was_read || !has_dpkg)
+        if (r == -EAGAIN)
                 return r;
-        buffer_printf(&why, "rpm database found, but it cannot be read: %s", strerror(-r));
+        buffer_printf(&why, "rpm database found, but it cannot be read: %s", helper && helper->why ? helper->why : strerror(-r));
         collector->condition(collector, buffer_string(&why));
-        return 0;
+        return state->rpm_was_read || !has_dpkg ? r : 0;
 }
 
 static int gather(struct packages *packages, struct bytes text, bool rpm, struct dpkg_status *ret_reader) {

@@ -241,7 +241,7 @@ static void test_unavailable(void **state) {
         assert_int_equal(alpha->collected, collected + 1);
         alpha->answer = -EIO;
         hint(fixture, "alpha");
-        assert_round(fixture, "2 watch-failed/4 alpha \"alpha: cannot be watched: Input/output error (EIO)\"\n");
+        assert_round(fixture, "2 watch-failed/4 alpha \"alpha: cannot be watched: Input/output error (EIO): no such thing\"\n");
         alpha->answer = WATCH_E_UNAVAILABLE;
         assert_round(fixture, "");
         assert_int_equal(report_of(fixture, alpha).state, ENGINE_UNAVAILABLE);

@@ -222,7 +222,10 @@ static void test_rpm_trouble(void **context) {
         fixture->helper.answer = -EAGAIN;
         expect(fixture, WATCH_E_BUSY, NULL, "");
         fixture->helper.answer = -EIO;
-        expect(fixture, -EIO, NULL, "");
+        expect(fixture, -EIO, NULL, "rpm database found, but it cannot be read: Input/output error\n");
+        fixture->helper.helper.why = "it is no database";
+        expect(fixture, -EIO, NULL, "rpm database found, but it cannot be read: it is no database\n");
+        fixture->helper.helper.why = NULL;
         fixture->helper.answer = -EOPNOTSUPP;
         expect(fixture, WATCH_E_UNAVAILABLE, NULL,
                "rpm database found, but this build cannot read it\n"
@@ -244,11 +247,11 @@ static void test_rpm_trouble(void **context) {
         fixture->helper.text = "";
         expect(fixture, WATCH_OK, DPKG_RECORD("z", "1"), "");
         fixture->helper.answer = -EIO;
-        expect(fixture, -EIO, NULL, "");
+        expect(fixture, -EIO, NULL, "rpm database found, but it cannot be read: Input/output error\n");
         fixture->helper.answer = 0;
         fixture->helper.seals = F_SEAL_WRITE;
         fixture->helper.text = RPM("a", "1-1");
-        expect(fixture, -EBADMSG, NULL, "");
+        expect(fixture, -EBADMSG, NULL, "rpm database found, but it cannot be read: Bad message\n");
 }
 
 /* Several versions of one name: all are shown, each with a key of its own, in order. */
