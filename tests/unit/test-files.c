@@ -1,0 +1,720 @@
+/* test-files.c - the walk of a file tree that somebody hostile may write in. */
+#include "collect.h"
+#include "tree.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "blake2b.h"
+#include "fd.h"
+#include "file-record.h"
+#include "files.h"
+#include "host.h"
+
+struct look {
+        struct test_collector test;     /* sees that the keys come in order */
+        struct tree tree;
+        struct host host;
+        char *paths[32], *excludes[8];
+        struct watch_settings settings;
+        void *state;
+        struct buffer text;             /* "file /a abcdef01", "symlink /b -> target", one line each */
+        bool complete;
+        int answer;                     /* of the collector */
+        void (*between)(struct look *look, const char *path); /* after a record was made and before its file is read */
+        struct value last[FILE_FIELDS]; /* numbers only */
+};
+
+static int on_record(struct collector *collector, const struct record *given) {
+        struct look *look = container_of(collector, struct look, test.collector);
+        struct record record = *given;
+        const struct value *values = record.values;
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+
+        buffer_append_bytes(&path, values[FILE_PATH].bytes);
+        if (look->between)
+                look->between(look, buffer_string(&path));
+        if (look->complete)
+                assert_int_equal(watch_files.complete(look->state, &record), 0);
+        (void)test_record(collector, &record);
+        buffer_append_bytes(&look->text, values[FILE_TYPE].bytes);
+        buffer_append_byte(&look->text, ' ');
+        buffer_append_bytes(&look->text, values[FILE_PATH].bytes);
+        if (values[FILE_TARGET].present) {
+                buffer_append_string(&look->text, " -> ");
+                buffer_append_bytes(&look->text, values[FILE_TARGET].bytes);
+        }
+        if (values[FILE_DIGEST].present) {
+                assert_int_equal(values[FILE_DIGEST].bytes.size, BLAKE2B_SIZE);
+                buffer_append_byte(&look->text, ' ');
+                for (size_t i = 0; i < 4; i++)
+                        buffer_printf(&look->text, "%02x", values[FILE_DIGEST].bytes.data[i]);
+        }
+        if (values[FILE_ERROR].present) {
+                buffer_append_string(&look->text, " !");
+                buffer_append_bytes(&look->text, values[FILE_ERROR].bytes);
+        }
+        buffer_append_byte(&look->text, '\n');
+        memcpy(look->last, values, sizeof(look->last));
+
+        /* the key: the path without its first '/', NUL between its parts */
+        assert_int_equal(path.data[0], '/');
+        assert_int_equal(record.key.size, path.size - 1);
+        for (size_t i = 0; i < record.key.size; i++)
+                assert_int_equal(record.key.data[i], path.data[i + 1] == '/' ? '\0' : path.data[i + 1]);
+        return look->answer;
+}
+
+static int set_up(void **state) {
+        struct look *look = calloc(1, sizeof(*look));
+
+        assert_non_null(look);
+        tree_make(&look->tree);
+        assert_int_equal(host_open(&look->host, look->tree.root), 0);
+        test_collector_init(&look->test, &watch_files);
+        look->test.collector.record = on_record;
+        look->settings.paths.items = look->paths;
+        look->settings.excludes.items = look->excludes;
+        assert_int_equal(watch_files.open(&look->settings, &look->host, &look->state), 0);
+        *state = look;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        struct look *look = *state;
+
+        watch_files.close(look->state);
+        test_collector_done(&look->test);
+        buffer_done(&look->text);
+        host_close(&look->host);
+        tree_remove(&look->tree);
+        free(look);
+        return 0;
+}
+
+__attribute__((sentinel))
+static void watch_paths(struct look *look, const char *first, ...) {
+        va_list list;
+
+        look->settings.paths.count = 0;
+        va_start(list, first);
+        for (const char *path = first; path; path = va_arg(list, const char *))
+                look->paths[look->settings.paths.count++] = (char *)(uintptr_t)path;
+        va_end(list);
+}
+
+static int collect(struct look *look) {
+        buffer_clear(&look->text);
+        return test_collect(&look->test, look->state);
+}
+
+static void assert_finds(struct look *look, const char *records, const char *conditions) {
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_string_equal(buffer_string(&look->text), records);
+        assert_string_equal(buffer_string(&look->test.conditions), conditions);
+}
+
+static void make_link(const struct look *look, const char *target, const char *path) {
+        _cleanup_free_ char *whole = tree_path(&look->tree, path);
+
+        assert_int_equal(symlink(target, whole), 0);
+}
+
+static void make_fifo(const struct look *look, const char *path) {
+        _cleanup_free_ char *whole = tree_path(&look->tree, path);
+
+        assert_int_equal(mkfifo(whole, 0600), 0);
+}
+
+static size_t open_descriptors(void) {
+        DIR *listing = opendir("/proc/self/fd");
+        size_t count = 0;
+
+        assert_non_null(listing);
+        while (readdir(listing))
+                count++;
+        (void)closedir(listing);
+        return count;
+}
+
+/* Every type there is: only regular files are opened, nothing is followed. Digests as b2sum(1) gives them. */
+static void test_types(void **state) {
+        struct look *look = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_free_ char *socket_path = NULL;
+        char long_target[4000];
+
+        tree_text(&look->tree, "outside/secret", "x");
+        tree_text(&look->tree, "boot/file", "abc");
+        tree_text(&look->tree, "boot/folder/inner", "");
+        make_fifo(look, "boot/fifo");
+        make_link(look, "../outside", "boot/link");
+        make_link(look, "no\n\x1b[2J\xff", "boot/link-nowhere");
+        memset(long_target, 't', sizeof(long_target) - 1);
+        long_target[sizeof(long_target) - 1] = '\0';
+        make_link(look, ".", "boot/link-self");
+        socket_path = tree_path(&look->tree, "boot/socket");
+        assert_true(strlen(socket_path) < sizeof(address.sun_path));
+        memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+        assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+
+        look->complete = true;
+        watch_paths(look, "/boot", NULL);
+        (void)alarm(60); /* whoever opens the fifo waits for ever */
+        assert_finds(look,
+                     "dir /boot\n"
+                     "fifo /boot/fifo\n"
+                     "file /boot/file ba80a53f\n"
+                     "dir /boot/folder\n"
+                     "file /boot/folder/inner 786a02f7\n"
+                     "symlink /boot/link -> ../outside\n"
+                     "symlink /boot/link-nowhere -> no\n\x1b[2J\xff\n"
+                     "symlink /boot/link-self -> .\n"
+                     "socket /boot/socket\n", "");
+        (void)alarm(0);
+
+        make_link(look, long_target, "long");
+        watch_paths(look, "/long", NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_non_null(strstr(buffer_string(&look->text), long_target));
+}
+
+static void test_fields(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *file = tree_path(&look->tree, "file"), *other = tree_path(&look->tree, "other");
+        const struct timespec times[] = { { 1000, 5 }, { 1700000000, 123456789 } };
+        struct stat status;
+
+        tree_text(&look->tree, "file", "12345");
+        assert_int_equal(link(file, other), 0);
+        assert_int_equal(chmod(file, 04751), 0);
+        assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+        look->complete = true;
+        watch_paths(look, "/file", NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(stat(file, &status), 0);
+        assert_int_equal(status.st_atim.tv_sec, 1000); /* we leave no trace */
+        assert_int_equal(look->last[FILE_SIZE].number, 5);
+        assert_int_equal(look->last[FILE_LINKS].number, 2);
+        assert_int_equal(look->last[FILE_MODE].number, 04751);
+        assert_int_equal(look->last[FILE_USER].number, status.st_uid);
+        assert_int_equal(look->last[FILE_GROUP].number, status.st_gid);
+        assert_int_equal(look->last[FILE_INODE].number, status.st_ino);
+        assert_true(look->last[FILE_MTIME].number == UINT64_C(1700000000123456789));
+        assert_true(look->last[FILE_CTIME].number ==
+                    (uint64_t)status.st_ctim.tv_sec * 1000000000 + (uint64_t)status.st_ctim.tv_nsec);
+
+        /* what moves in a folder by itself is not told of it */
+        tree_folder(&look->tree, "folder");
+        watch_paths(look, "/folder", NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_true(look->last[FILE_MODE].present);
+        assert_false(look->last[FILE_SIZE].present || look->last[FILE_LINKS].present ||
+                     look->last[FILE_MTIME].present || look->last[FILE_CTIME].present);
+}
+
+static void test_hostile_names(void **state) {
+        struct look *look = *state;
+
+        tree_text(&look->tree, "t/-rf", "");
+        tree_text(&look->tree, "t/ ", "");
+        tree_text(&look->tree, "t/a\nb", "");
+        tree_text(&look->tree, "t/\\n\\", "");
+        tree_text(&look->tree, "t/\x01", "");
+        tree_text(&look->tree, "t/\x1b]0;gotcha\a", "");
+        tree_text(&look->tree, "t/\xff\xfe/...", "");
+        tree_text(&look->tree, "t/\xc3\xbc", "");
+        tree_text(&look->tree, "t/%s%n", "");
+        look->complete = true;
+        watch_paths(look, "/t", NULL);
+        assert_finds(look,
+                     "dir /t\n"
+                     "file /t/\x01 786a02f7\n"
+                     "file /t/\x1b]0;gotcha\a 786a02f7\n"
+                     "file /t/  786a02f7\n"
+                     "file /t/%s%n 786a02f7\n"
+                     "file /t/-rf 786a02f7\n"
+                     "file /t/\\n\\ 786a02f7\n"
+                     "file /t/a\nb 786a02f7\n"
+                     "file /t/\xc3\xbc 786a02f7\n"
+                     "dir /t/\xff\xfe\n"
+                     "file /t/\xff\xfe/... 786a02f7\n", "");
+}
+
+/* What lies in "a" comes right behind it, before "a-b" and "a.b", whose names sort before "a/". */
+static void test_order(void **state) {
+        struct look *look = *state;
+
+        tree_text(&look->tree, "t/a/x", "");
+        tree_text(&look->tree, "t/a/x-y", "");
+        tree_text(&look->tree, "t/a/\x01", "");
+        tree_text(&look->tree, "t/a-b/x", "");
+        tree_text(&look->tree, "t/a\x01", "");
+        tree_text(&look->tree, "t/a.b", "");
+        tree_text(&look->tree, "t/aa", "");
+        tree_text(&look->tree, "t/B", "");
+        tree_folder(&look->tree, "t2");
+        watch_paths(look, "/t2", "/t/a-b", "/t/a", NULL); /* the roots as well, whatever order they are written in */
+        assert_finds(look,
+                     "dir /t/a\n"
+                     "file /t/a/\x01\n"
+                     "file /t/a/x\n"
+                     "file /t/a/x-y\n"
+                     "dir /t/a-b\n"
+                     "file /t/a-b/x\n"
+                     "dir /t2\n", "");
+        watch_paths(look, "/t", NULL);
+        assert_finds(look,
+                     "dir /t\n"
+                     "file /t/B\n"
+                     "dir /t/a\n"
+                     "file /t/a/\x01\n"
+                     "file /t/a/x\n"
+                     "file /t/a/x-y\n"
+                     "file /t/a\x01\n"
+                     "dir /t/a-b\n"
+                     "file /t/a-b/x\n"
+                     "file /t/a.b\n"
+                     "file /t/aa\n", "");
+        watch_paths(look, "/t2", "/t/aa", "/t/a.b", "/t/a/x", "/t/a-b", "/t/a/x-y", NULL);
+        assert_finds(look,
+                     "file /t/a/x\n"
+                     "file /t/a/x-y\n"
+                     "dir /t/a-b\n"
+                     "file /t/a-b/x\n"
+                     "file /t/a.b\n"
+                     "file /t/aa\n"
+                     "dir /t2\n", "");
+        /* a folder too large for one answer of the kernel */
+        for (int i = 0; i < 3000; i++) {
+                char name[80];
+
+                (void)snprintf(name, sizeof(name), "many/%d-with-a-name-that-takes-some-room", i * 7919 % 3000);
+                tree_text(&look->tree, name, "");
+        }
+        watch_paths(look, "/many", NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->test.count, 3001);
+}
+
+/* ---- deep ---- */
+
+/* Makes 'levels' folders of that name in each other, a file "leaf" in the last if there is room for one. */
+static void make_deep(const struct look *look, const char *name, int levels, int *fds) {
+        int fd = open(look->tree.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        for (int i = 0; i < levels; i++) {
+                assert_true(fd >= 0);
+                assert_int_equal(mkdirat(fd, name, 0755), 0);
+                fds[i] = fd;
+                fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        }
+        fds[levels] = fd;
+        fd = openat(fd, "leaf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(fd >= 0);
+        (void)close(fd);
+}
+
+static void remove_deep(const char *name, int levels, int *fds) {
+        assert_int_equal(unlinkat(fds[levels], "leaf", 0), 0);
+        (void)close(fds[levels]);
+        while (levels-- > 0) {
+                assert_int_equal(unlinkat(fds[levels], name, AT_REMOVEDIR), 0);
+                (void)close(fds[levels]);
+        }
+}
+
+/* A path of 4,096 characters and more is one that no call takes whole. */
+static void test_long_path(void **state) {
+        enum { LEVELS = 17, NAME = 255 };
+        struct look *look = *state;
+        _cleanup_free_ char *top = NULL;
+        char name[NAME + 1];
+        int fds[LEVELS + 1];
+
+        memset(name, 'n', NAME);
+        name[NAME] = '\0';
+        assert_true(asprintf(&top, "/%s", name) > 0);
+        make_deep(look, name, LEVELS, fds);
+        look->complete = true;
+        watch_paths(look, top, NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->test.count, LEVELS + 1);
+        assert_string_equal(buffer_string(&look->test.conditions), "");
+        assert_true(look->test.key.size > 4096);
+        assert_non_null(strstr(buffer_string(&look->text), "n/leaf 786a02f7\n"));
+        remove_deep(name, LEVELS, fds);
+}
+
+static void test_deep(void **state) {
+        enum { LEVELS = 2200, MOST = 2100 };
+        static int fds[LEVELS + 1];
+        struct look *look = *state;
+        struct rlimit limit, small;
+        size_t descriptors;
+
+        tree_text(&look->tree, "e", "");
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        small = limit;
+        small.rlim_cur = 2 * LEVELS + 100;
+        if (small.rlim_cur > small.rlim_max)
+                skip();
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+        make_deep(look, "d", LEVELS, fds);
+        watch_paths(look, "/d", "/e", NULL);
+        descriptors = open_descriptors();
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->test.count, MOST + 2);
+        assert_non_null(strstr(buffer_string(&look->test.conditions), "/d/d: deeper than 2100 levels, not entered\n"));
+        assert_non_null(strstr(buffer_string(&look->text), "\nfile /e\n")); /* and goes on */
+        assert_int_equal(open_descriptors(), descriptors);
+
+        /* when descriptors end the round fails; what it held is given back, and the next may succeed */
+        small.rlim_cur = descriptors + 50;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+        assert_int_equal(collect(look), -EMFILE);
+        assert_int_equal(open_descriptors(), descriptors);
+        small.rlim_cur = 2 * LEVELS + 100;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &small), 0);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->test.count, MOST + 2);
+        remove_deep("d", LEVELS, fds);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* ---- what is left out, what is not there ---- */
+
+static void exclude(struct look *look, const char *pattern) {
+        look->excludes[look->settings.excludes.count++] = (char *)(uintptr_t)pattern;
+}
+
+static void test_excludes(void **state) {
+        struct look *look = *state;
+
+        tree_text(&look->tree, "t/a.bak", "");
+        tree_text(&look->tree, "t/a.bak2", "");
+        tree_text(&look->tree, "t/sub/b.bak", "");
+        tree_text(&look->tree, "t/sub/.hidden.bak", "");
+        tree_text(&look->tree, "t/grub/grubenv", "");
+        tree_text(&look->tree, "t/grub/x/grubenv", "");
+        tree_text(&look->tree, "t/cache/x", "");
+        tree_text(&look->tree, "u/t/cache", "");
+        tree_text(&look->tree, "u/[x]", "");
+        exclude(look, "*.bak");
+        exclude(look, "/t/grub/grubenv");
+        exclude(look, "/t/cache"); /* with all that lies in it */
+        exclude(look, "\\[x]");
+        watch_paths(look, "/t", "/u", NULL);
+        assert_finds(look,
+                     "dir /t\n"
+                     "file /t/a.bak2\n"
+                     "dir /t/grub\n"
+                     "dir /t/grub/x\n"
+                     "file /t/grub/x/grubenv\n"
+                     "dir /t/sub\n"
+                     "dir /u\n"
+                     "dir /u/t\n"
+                     "file /u/t/cache\n", "");
+        look->settings.excludes.count = 0;
+        exclude(look, "u"); /* a root itself */
+        exclude(look, "t?");
+        watch_paths(look, "/u", NULL);
+        assert_finds(look, "", "");
+}
+
+static void test_roots(void **state) {
+        struct look *look = *state;
+
+        assert_finds(look, "", ""); /* no path at all */
+        tree_text(&look->tree, "file", "abc");
+        tree_text(&look->tree, "folder/inner", "");
+        make_link(look, "folder", "link");
+        make_link(look, "/folder", "link-absolute");
+        make_link(look, "/etc", "link-out");
+        watch_paths(look, "/none", "/file", "/file/below", "/link", "/no/where", NULL);
+        assert_finds(look,
+                     "file /file\n"
+                     "symlink /link -> folder\n",
+                     "no /file/below on this host\n"
+                     "/link is a symbolic link: what it points to is not watched\n"
+                     "no /no/where on this host\n"
+                     "no /none on this host\n");
+        /* on the way to a root links are followed, inside the host's root */
+        watch_paths(look, "/link-absolute/inner", "/link-out/passwd", "/link/inner", NULL);
+        assert_finds(look, "file /link/inner\nfile /link-absolute/inner\n", "no /link-out/passwd on this host\n");
+        watch_paths(look, "/", NULL);
+        assert_finds(look,
+                     "dir /\n"
+                     "file /file\n"
+                     "dir /folder\n"
+                     "file /folder/inner\n"
+                     "symlink /link -> folder\n"
+                     "symlink /link-absolute -> /folder\n"
+                     "symlink /link-out -> /etc\n", "");
+}
+
+static void test_many_conditions(void **state) {
+        struct look *look = *state;
+        static char names[20][8];
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                (void)snprintf(names[i], sizeof(names[i]), "/no%02zu", i);
+                look->paths[i] = names[i];
+        }
+        look->settings.paths.count = ELEMENTS(names);
+        for (int round = 0; round < 2; round++) { /* every look counts anew */
+                assert_int_equal(collect(look), WATCH_OK);
+                assert_non_null(strstr(buffer_string(&look->test.conditions), "no /no15 on this host\nand 4 more places"));
+                assert_null(strstr(buffer_string(&look->test.conditions), "/no16"));
+        }
+}
+
+static void test_kernel_filesystem(void **state) {
+        struct look *look = *state;
+
+        host_close(&look->host);
+        assert_int_equal(host_open(&look->host, "/"), 0);
+        watch_paths(look, "/proc", NULL);
+        assert_finds(look, "dir /proc\n", "/proc: a kernel filesystem, not entered\n");
+}
+
+/* ---- the content ---- */
+
+/* What b2sum(1) says of a file: 128 digits; false if there is none on this host. */
+static bool real_b2sum(const char *path, char ret[2 * BLAKE2B_SIZE]) {
+        int ends[2], status;
+        size_t size = 0;
+        ssize_t n;
+        pid_t child;
+
+        assert_int_equal(pipe(ends), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                (void)dup2(ends[1], STDOUT_FILENO);
+                (void)close(ends[0]);
+                (void)execlp("b2sum", "b2sum", path, (char *)NULL);
+                _exit(127);
+        }
+        (void)close(ends[1]);
+        while (size < 2 * BLAKE2B_SIZE && (n = read(ends[0], ret + size, 2 * BLAKE2B_SIZE - size)) > 0)
+                size += (size_t)n;
+        (void)close(ends[0]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        return size == 2 * BLAKE2B_SIZE;
+}
+
+static void test_digests(void **state) {
+        static const size_t sizes[] = { 0, 1, 127, 128, 129, 4096, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 1000003 };
+        struct look *look = *state;
+        _cleanup_free_ char *content = malloc(1000003), *whole = tree_path(&look->tree, "file");
+
+        assert_non_null(content);
+        for (size_t i = 0; i < 1000003; i++)
+                content[i] = (char)(i * 31 + i / 251);
+        look->complete = true;
+        watch_paths(look, "/file", NULL);
+        for (size_t i = 0; i < ELEMENTS(sizes); i++) {
+                char digest[2 * BLAKE2B_SIZE];
+                const char *ours;
+
+                tree_write(&look->tree, "file", content, sizes[i]);
+                if (!real_b2sum(whole, digest))
+                        skip();
+                assert_int_equal(collect(look), WATCH_OK);
+                ours = strstr(buffer_string(&look->test.records), "blake2b=");
+                assert_non_null(ours);
+                assert_memory_equal(ours + 8, digest, sizeof(digest));
+                assert_int_equal(look->last[FILE_SIZE].number, sizes[i]);
+        }
+}
+
+/* A hole is read as the zeros it stands for, unless it is so large that it is there to keep us reading. */
+static void test_holes(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *hole = tree_path(&look->tree, "t/hole"), *tail = tree_path(&look->tree, "t/tail"),
+                            *zeros = calloc(1, 5 * 1024 * 1024);
+        const char *text, *tail_digest, *full_digest;
+
+        assert_non_null(zeros);
+        tree_write(&look->tree, "t/full", zeros, 5 * 1024 * 1024);
+        tree_text(&look->tree, "t/hole", "some of it is not");
+        tree_text(&look->tree, "t/tail", "");
+        assert_int_equal(truncate(tail, 5 * 1024 * 1024), 0);
+        if (truncate(hole, INT64_C(1) << 40) < 0)
+                skip();
+        look->complete = true;
+        watch_paths(look, "/t", NULL);
+        (void)alarm(60);
+        assert_int_equal(collect(look), WATCH_OK);
+        (void)alarm(0);
+        text = buffer_string(&look->text);
+        assert_non_null(strstr(text, "file /t/hole !not read: larger than 1 GiB, and most of it a hole\n"));
+        full_digest = strstr(text, "file /t/full ");
+        tail_digest = strstr(text, "file /t/tail ");
+        assert_true(full_digest && tail_digest);
+        assert_memory_equal(full_digest + 13, tail_digest + 13, 9);
+        assert_int_equal(full_digest[21], '\n');
+}
+
+/* ---- what changes under our eyes ---- */
+
+static const char *swap_with; /* NULL: nothing takes its place */
+static bool swap_folder, swap_fifo;
+
+static void swap(struct look *look, const char *path) {
+        if (strcmp(path, "/t/prey") != 0)
+                return;
+        {
+                _cleanup_free_ char *whole = tree_path(&look->tree, "t/prey"), *away = tree_path(&look->tree, "away");
+
+                assert_int_equal(rename(whole, away), 0);
+        }
+        if (swap_folder)
+                tree_folder(&look->tree, "t/prey");
+        else if (swap_fifo)
+                make_fifo(look, "t/prey");
+        else if (swap_with)
+                make_link(look, swap_with, "t/prey");
+}
+
+static void grow(struct look *look, const char *path) {
+        if (strcmp(path, "/t/prey") == 0)
+                tree_text(&look->tree, "t/prey", "abc");
+}
+
+static void test_swapped_file(void **state) {
+        struct look *look = *state;
+        static const struct {
+                const char *with;
+                bool folder, fifo;
+                const char *expected;
+        } cases[] = {
+                { .with = "../secret", .expected = "dir /t\nfile /t/prey !ELOOP\nfile /t/then 786a02f7\n" },
+                { .folder = true, .expected = "dir /t\nfile /t/prey !ESTALE\nfile /t/then 786a02f7\n" },
+                { .fifo = true, .expected = "dir /t\nfile /t/prey !ESTALE\nfile /t/then 786a02f7\n" },
+                { .expected = "dir /t\nfile /t/prey !ENOENT\nfile /t/then 786a02f7\n" },
+        };
+
+        tree_text(&look->tree, "secret", "secret");
+        tree_text(&look->tree, "t/then", "");
+        look->complete = true;
+        watch_paths(look, "/t", NULL);
+        (void)alarm(60);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                swap_with = cases[i].with;
+                swap_folder = cases[i].folder;
+                swap_fifo = cases[i].fifo;
+                tree_text(&look->tree, "t/prey", "");
+                look->between = swap;
+                assert_finds(look, cases[i].expected, "");
+                if (swap_with || swap_folder || swap_fifo)
+                        tree_delete(&look->tree, "t/prey");
+                tree_delete(&look->tree, "away");
+        }
+        (void)alarm(0);
+        /* the record speaks of the bytes that were read */
+        tree_text(&look->tree, "t/prey", "");
+        exclude(look, "then");
+        look->between = grow;
+        assert_finds(look, "dir /t\nfile /t/prey ba80a53f\n", "");
+        assert_int_equal(look->last[FILE_SIZE].number, 3);
+}
+
+static void test_swapped_folder(void **state) {
+        struct look *look = *state;
+
+        tree_text(&look->tree, "secret/inner", "");
+        tree_text(&look->tree, "t/prey/inner", "");
+        tree_text(&look->tree, "t/then", "");
+        swap_with = "../secret";
+        swap_folder = swap_fifo = false;
+        look->between = swap;
+        watch_paths(look, "/t", NULL);
+        assert_finds(look, "dir /t\ndir /t/prey\nfile /t/then\n", "");
+}
+
+/* ---- what may not be read ---- */
+
+static void test_unreadable(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *closed = tree_path(&look->tree, "t/closed"), *file = tree_path(&look->tree, "t/file");
+        int status;
+        pid_t child;
+
+        tree_text(&look->tree, "t/closed/inner", "");
+        tree_text(&look->tree, "t/file", "");
+        tree_text(&look->tree, "t/then", "");
+        assert_int_equal(chmod(look->tree.root, 0755), 0);
+        assert_int_equal(chmod(closed, 0), 0);
+        assert_int_equal(chmod(file, 0), 0);
+        look->complete = true;
+        watch_paths(look, "/t", "/t/closed/inner", NULL);
+        look->settings.paths.count = 1;
+        child = fork(); /* for root everything is open */
+        assert_true(child >= 0);
+        if (child == 0) {
+                if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+                        _exit(77);
+                if (collect(look) != WATCH_OK)
+                        _exit(1);
+                if (strcmp(buffer_string(&look->text),
+                           "dir /t\ndir /t/closed\nfile /t/file !EACCES\nfile /t/then 786a02f7\n") != 0)
+                        _exit(2);
+                if (strcmp(buffer_string(&look->test.conditions), "/t/closed: cannot be entered: EACCES\n") != 0)
+                        _exit(3);
+                look->paths[0] = look->paths[1];
+                if (collect(look) != WATCH_OK || look->test.count ||
+                    strcmp(buffer_string(&look->test.conditions), "/t/closed/inner: EACCES\n") != 0)
+                        _exit(4);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(chmod(closed, 0700), 0);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* A collector that says stop is obeyed, and nothing stays open. */
+static void test_stopped(void **state) {
+        struct look *look = *state;
+        size_t descriptors = open_descriptors();
+
+        tree_text(&look->tree, "t/a/b/c", "");
+        watch_paths(look, "/t", "/u", NULL);
+        look->answer = -ENOSPC;
+        assert_int_equal(collect(look), -ENOSPC);
+        assert_int_equal(look->test.count, 1);
+        look->answer = 0;
+        assert_finds(look, "dir /t\ndir /t/a\ndir /t/a/b\nfile /t/a/b/c\n", "no /u on this host\n");
+        assert_int_equal(open_descriptors(), descriptors);
+        watch_files.close(NULL);
+        /* without a walk there is nothing to read */
+        {
+                struct record record = { .values[FILE_TYPE] = value_string("file") };
+
+                assert_int_equal(watch_files.complete(look->state, &record), 0);
+                assert_false(record.values[FILE_DIGEST].present || record.values[FILE_ERROR].present);
+        }
+}
+
+#define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                FILES_TEST(test_types),          FILES_TEST(test_fields),     FILES_TEST(test_hostile_names),
+                FILES_TEST(test_order),          FILES_TEST(test_long_path),  FILES_TEST(test_deep),
+                FILES_TEST(test_excludes),       FILES_TEST(test_roots),      FILES_TEST(test_many_conditions),
+                FILES_TEST(test_kernel_filesystem),
+                FILES_TEST(test_digests),        FILES_TEST(test_holes),      FILES_TEST(test_swapped_file),
+                FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
