@@ -14,7 +14,7 @@ enum { STEP = 64 * 1024 };
 
 static int pack(int in, int out) {
         _cleanup_free_ uint8_t *room = malloc(STEP);
-        int copy = dup(out), r = 0;
+        int copy = fcntl(out, F_DUPFD_CLOEXEC, 0), r = 0;
         gzFile gz;
 
         if (!room || copy < 0) {
@@ -92,10 +92,12 @@ static int compare_age(const void *a, const void *b) {
 }
 
 static bool is_ours(const struct archive_folder *folder, const char *name) {
-        size_t length = strlen(name), prefix = strlen(folder->prefix), suffix = strlen(folder->suffix);
+        size_t prefix = strlen(folder->prefix), digits;
 
-        return length > prefix + suffix && strncmp(name, folder->prefix, prefix) == 0 &&
-               strcmp(name + length - suffix, folder->suffix) == 0;
+        if (strncmp(name, folder->prefix, prefix) != 0)
+                return false;
+        digits = strspn(name + prefix, "0123456789");
+        return digits > 0 && strcmp(name + prefix + digits, folder->suffix) == 0;
 }
 
 static int gather(const struct archive_folder *folder, struct buffer *files) {

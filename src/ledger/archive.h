@@ -10,7 +10,7 @@ int archive_pack(int from_folder, const char *from, int to_folder, const char *t
 
 struct archive_folder {
         int fd;                         /* borrowed */
-        const char *prefix, *suffix;    /* of the names that are ours to remove */
+        const char *prefix, *suffix;    /* of the names that are ours to remove: digits between them */
 };
 
 /* Removes files older than keep_ns, then the oldest while the folders' files take more than max_use bytes together. 'live' is

@@ -9,7 +9,7 @@
 #include "fd.h"
 #include "ledger.h"
 
-enum { NUMBER_SIZE = 20, CHUNK = 64 * 1024, LINE_MAX_SIZE = 16 * 1024 * 1024 };
+enum { CHUNK = 64 * 1024, LINE_MAX_SIZE = 16 * 1024 * 1024, TRIES = 100 };
 
 struct ledger_reader {
         int folder, watch;
@@ -17,6 +17,8 @@ struct ledger_reader {
         char *segment;                  /* owned; the number part of the name being read; NULL: none yet */
         gzFile file;
         bool packed;
+        bool complete;                  /* a later segment stands: nothing is appended to this one any more */
+        bool skipping;                  /* the rest of a line that is too long */
         struct buffer partial;
         uint8_t *room;
         size_t used, at;
@@ -60,71 +62,67 @@ struct ledger_reader *ledger_reader_close(struct ledger_reader *reader) {
         return NULL;
 }
 
-static bool ends_with(const char *name, const char *suffix) {
-        size_t length = strlen(name), wanted = strlen(suffix);
-
-        return length > wanted && strcmp(name + length - wanted, suffix) == 0;
-}
-
-/* The first segment after the one being read: its whole name (the caller's), NULL if there is none. The unpacked form is
- * preferred while both stand: it is complete. */
-static char *next_segment(struct ledger_reader *reader) {
+/* The first segment after the one being read: 1 and its whole name (the caller's), 0 if there is none, or negative errno. The
+ * unpacked form is preferred while both stand: it is complete. */
+static int next_segment(struct ledger_reader *reader, char **ret) {
         _cleanup_close_ int fd = openat(reader->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *listing = fd < 0 ? NULL : fdopendir(fd);
+        _cleanup_free_ char *best = NULL;
         struct dirent *entry;
-        char *best = NULL;
 
         if (!listing)
-                return NULL;
+                return -errno;
         TAKE_FD(fd);
         while ((entry = readdir(listing))) {
-                const char *number = entry->d_name + strlen(LEDGER_PREFIX);
-
-                if (strncmp(entry->d_name, LEDGER_PREFIX, strlen(LEDGER_PREFIX)) != 0 || strlen(number) <= NUMBER_SIZE ||
-                    (!ends_with(entry->d_name, LEDGER_SUFFIX) && !ends_with(entry->d_name, LEDGER_PACKED)))
+                if (!ledger_is_segment(entry->d_name, LEDGER_SUFFIX) && !ledger_is_segment(entry->d_name, LEDGER_PACKED))
                         continue;
-                if (reader->segment && strncmp(number, reader->segment, NUMBER_SIZE) <= 0)
+                if (reader->segment &&
+                    strncmp(entry->d_name + strlen(LEDGER_PREFIX), reader->segment, LEDGER_NUMBER_SIZE) <= 0)
                         continue;
                 /* ".jsonl" sorts before ".jsonl.gz" */
                 if (!best || strcmp(entry->d_name, best) < 0) {
                         free(best);
                         best = strdup(entry->d_name);
+                        if (!best)
+                                break;
                 }
         }
         (void)closedir(listing);
-        return best;
+        if (entry)
+                return -ENOMEM;
+        if (!best)
+                return 0;
+        *ret = TAKE_PTR(best);
+        return 1;
 }
 
-/* 1 if another segment is being read now, 0 if there is none. */
-static int advance(struct ledger_reader *reader) {
-        _cleanup_free_ char *name = next_segment(reader);
-        _cleanup_close_ int fd = -1;
+/* Reads that segment from now on. 0; -ENOENT if it was packed or expired this moment; else negative errno, and the next call goes
+ * on behind it. */
+static int begin_segment(struct ledger_reader *reader, const char *name) {
+        _cleanup_close_ int fd = openat(reader->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         char *segment;
-        gzFile file;
 
-        if (!name)
-                return 0;
-        fd = openat(reader->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return errno == ENOENT ? 0 : -errno; /* packed this moment: asked again */
-        segment = strndup(name + strlen(LEDGER_PREFIX), NUMBER_SIZE);
+        if (fd < 0 && errno == ENOENT)
+                return -ENOENT;
+        segment = strndup(name + strlen(LEDGER_PREFIX), LEDGER_NUMBER_SIZE);
         if (!segment)
                 return -ENOMEM;
-        file = gzdopen(fd, "rb");
-        if (!file) {
-                free(segment);
-                return -ENOMEM;
-        }
-        TAKE_FD(fd);
-        if (reader->file)
-                (void)gzclose(reader->file);
         free(reader->segment);
         reader->segment = segment;
-        reader->file = file;
-        reader->packed = ends_with(name, LEDGER_PACKED);
+        reader->packed = ledger_is_segment(name, LEDGER_PACKED);
+        reader->complete = reader->skipping = false;
         reader->used = reader->at = 0;
         buffer_clear(&reader->partial);
-        return 1;
+        if (reader->file)
+                (void)gzclose(reader->file);
+        reader->file = NULL;
+        if (fd < 0)
+                return -errno;
+        reader->file = gzdopen(fd, "rb");
+        if (!reader->file)
+                return -ENOMEM;
+        TAKE_FD(fd);
+        return 0;
 }
 
 static int fill(struct ledger_reader *reader) {
@@ -132,6 +130,8 @@ static int fill(struct ledger_reader *reader) {
 
         if (n < 0 || (n == 0 && reader->packed && (gzerror(reader->file, &code), code != Z_OK && code != Z_STREAM_END)))
                 return -EBADMSG;
+        if (reader->packed && gzdirect(reader->file))
+                return -EBADMSG; /* what is no gzip would be read as it is */
         gzclearerr(reader->file); /* the end of a file that grows is not its end */
         reader->used = (size_t)n;
         reader->at = 0;
@@ -143,8 +143,17 @@ static bool take_line(struct ledger_reader *reader, struct buffer *line) {
         size_t left = reader->used - reader->at;
         const uint8_t *end = left ? memchr(start, '\n', left) : NULL;
 
-        buffer_append(&reader->partial, start, end ? (size_t)(end - start) : left);
+        if (!reader->skipping)
+                buffer_append(&reader->partial, start, end ? (size_t)(end - start) : left);
         reader->at = end ? (size_t)(end + 1 - reader->room) : reader->used;
+        if (reader->partial.size > LINE_MAX_SIZE) { /* none of ours */
+                buffer_clear(&reader->partial);
+                reader->skipping = true;
+        }
+        if (end && reader->skipping) {
+                reader->skipping = false;
+                return false;
+        }
         if (!end)
                 return false;
         buffer_append_bytes(line, buffer_bytes(&reader->partial));
@@ -153,15 +162,18 @@ static bool take_line(struct ledger_reader *reader, struct buffer *line) {
 }
 
 int ledger_reader_next(struct ledger_reader *reader, struct buffer *line) {
+        unsigned tries = 0;
+
         buffer_clear(line);
         for (;;) {
+                _cleanup_free_ char *name = NULL;
                 int r;
 
                 if (reader->file) {
                         if (take_line(reader, line))
                                 return buffer_error(line) < 0 ? -ENOMEM : 1;
-                        if (reader->partial.size > LINE_MAX_SIZE)
-                                buffer_clear(&reader->partial);
+                        if (reader->at < reader->used)
+                                continue;
                         r = fill(reader);
                         if (r > 0)
                                 continue;
@@ -171,8 +183,16 @@ int ledger_reader_next(struct ledger_reader *reader, struct buffer *line) {
                                 return r;
                         }
                 }
-                r = advance(reader);
+                r = next_segment(reader, &name);
                 if (r <= 0)
+                        return r;
+                /* The end of this one was read before the next one was seen: in between, its last lines may have come. */
+                if (reader->file && !reader->complete) {
+                        reader->complete = true;
+                        continue;
+                }
+                r = begin_segment(reader, name);
+                if (r < 0 && (r != -ENOENT || ++tries == TRIES))
                         return r;
         }
 }
@@ -181,10 +201,11 @@ int ledger_reader_wait(struct ledger_reader *reader) {
         char events[4096] __attribute__((aligned(8)));
 
         if (reader->watch < 0) {
-                reader->watch = inotify_init1(IN_CLOEXEC);
-                if (reader->watch < 0 ||
-                    inotify_add_watch(reader->watch, reader->path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+                _cleanup_close_ int watch = inotify_init1(IN_CLOEXEC);
+
+                if (watch < 0 || inotify_add_watch(watch, reader->path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
                         return -errno;
+                reader->watch = TAKE_FD(watch);
                 return 0; /* what came before the watch stood must be asked for once more */
         }
         while (read(reader->watch, events, sizeof(events)) < 0)

@@ -9,8 +9,8 @@ int ledger_reader_open(const char *folder, struct ledger_reader **ret);
 struct ledger_reader *ledger_reader_close(struct ledger_reader *reader);        /* takes NULL; returns NULL */
 
 /* 1 and the next complete line without newline (the buffer is cleared before), 0 when there is none now (call again after
- * ledger_reader_wait()), -EBADMSG for a packed segment that cannot be unpacked (the next call goes on behind it), negative
- * errno. */
+ * ledger_reader_wait()), -EBADMSG for a packed segment that cannot be unpacked, negative errno for one that cannot be
+ * opened (the next call goes on behind either). */
 int ledger_reader_next(struct ledger_reader *reader, struct buffer *line);
 
 /* Blocks until the ledger grew. 0 or negative errno. */

@@ -41,11 +41,11 @@ int ledger_line_sequence(struct bytes line, uint64_t *ret) {
         return digits;
 }
 
-static bool is_segment(const char *name) {
-        size_t length = strlen(name);
+bool ledger_is_segment(const char *name, const char *suffix) {
+        size_t prefix = strlen(LEDGER_PREFIX);
 
-        return strncmp(name, LEDGER_PREFIX, strlen(LEDGER_PREFIX)) == 0 && length > strlen(LEDGER_PREFIX LEDGER_SUFFIX) &&
-               length < NAME_SIZE && strcmp(name + length - strlen(LEDGER_SUFFIX), LEDGER_SUFFIX) == 0;
+        return strncmp(name, LEDGER_PREFIX, prefix) == 0 && strspn(name + prefix, "0123456789") == LEDGER_NUMBER_SIZE &&
+               strcmp(name + prefix + LEDGER_NUMBER_SIZE, suffix) == 0;
 }
 
 static int list_open(int folder, DIR **ret) {
@@ -69,8 +69,8 @@ static int find_last_segment(struct ledger *ledger) {
         if (r < 0)
                 return r;
         while ((entry = readdir(listing)))
-                if (is_segment(entry->d_name) && strcmp(entry->d_name, ledger->name) > 0)
-                        memcpy(ledger->name, entry->d_name, strlen(entry->d_name) + 1); /* is_segment: it fits */
+                if (ledger_is_segment(entry->d_name, LEDGER_SUFFIX) && strcmp(entry->d_name, ledger->name) > 0)
+                        memcpy(ledger->name, entry->d_name, strlen(entry->d_name) + 1); /* a segment's: it fits */
         (void)closedir(listing);
         return 0;
 }
@@ -78,7 +78,7 @@ static int find_last_segment(struct ledger *ledger) {
 /* Reads backwards to the last complete line, cuts what follows it. */
 static int repair_tail(struct ledger *ledger) {
         _cleanup_buffer_ struct buffer tail = BUFFER_NULL;
-        uint64_t start = ledger->size;
+        uint64_t whole = ledger->size, start = whole;
 
         for (;;) {
                 uint64_t step = start < TAIL_STEP ? start : TAIL_STEP;
@@ -114,7 +114,8 @@ static int repair_tail(struct ledger *ledger) {
                         break;
                 }
         }
-        return ftruncate(ledger->fd, (off_t)ledger->size) < 0 ? -errno : 0;
+        /* Only if something is torn: a file that may only be appended to (chattr +a) refuses even what changes nothing. */
+        return ledger->size != whole && ftruncate(ledger->fd, (off_t)ledger->size) < 0 ? -errno : 0;
 }
 
 static int open_segment(struct ledger *ledger, bool make) {
@@ -130,6 +131,29 @@ static int open_segment(struct ledger *ledger, bool make) {
         if (make && fsync(ledger->folder) < 0)
                 return -errno;
         return 0;
+}
+
+static int pack_segment(struct ledger *ledger, const char *name) {
+        _cleanup_buffer_ struct buffer packed = BUFFER_NULL;
+
+        buffer_printf(&packed, "%s.gz", name);
+        if (buffer_error(&packed))
+                return buffer_error(&packed);
+        return archive_pack(ledger->folder, name, ledger->folder, buffer_string(&packed));
+}
+
+static int pack_full_segments(struct ledger *ledger) {
+        struct dirent *entry;
+        DIR *listing = NULL;
+        int r = list_open(ledger->folder, &listing);
+
+        if (r < 0)
+                return r;
+        while (r >= 0 && (entry = readdir(listing)))
+                if (ledger_is_segment(entry->d_name, LEDGER_SUFFIX) && strcmp(entry->d_name, ledger->name) < 0)
+                        r = pack_segment(ledger, entry->d_name);
+        (void)closedir(listing);
+        return r;
 }
 
 /* An empty last segment tells no sequence; its name does. */
@@ -160,6 +184,7 @@ int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret) 
         }
         if (r < 0)
                 goto fail;
+        (void)pack_full_segments(ledger); /* if that fails (no space) they are read as they are; the next rotation tries again */
         *ret = ledger;
         return 0;
 fail:
@@ -191,8 +216,15 @@ int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
                 (void)snprintf(ledger->name, sizeof(ledger->name), LEDGER_PREFIX "%020llu" LEDGER_SUFFIX,
                                (unsigned long long)sequence);
                 r = open_segment(ledger, true);
+                if (r == -EEXIST) { /* what could not be cut off again stands there */
+                        r = open_segment(ledger, false);
+                        if (r == 0)
+                                r = repair_tail(ledger);
+                }
                 if (r < 0)
                         return r;
+                if (sequence <= ledger->last_sequence)
+                        return 0;
         }
         buffer_append_bytes(&whole, line);
         buffer_append_byte(&whole, '\n');
@@ -230,18 +262,7 @@ int ledger_sync(struct ledger *ledger) {
         return ledger->fd >= 0 && fdatasync(ledger->fd) < 0 ? -errno : 0;
 }
 
-static int pack_segment(struct ledger *ledger, const char *name) {
-        _cleanup_buffer_ struct buffer packed = BUFFER_NULL;
-
-        buffer_printf(&packed, "%s.gz", name);
-        if (buffer_error(&packed))
-                return buffer_error(&packed);
-        return archive_pack(ledger->folder, name, ledger->folder, buffer_string(&packed));
-}
-
 int ledger_rotate(struct ledger *ledger) {
-        struct dirent *entry;
-        DIR *listing = NULL;
         int r;
 
         if (ledger->fd < 0 || ledger->size < ledger->segment_size)
@@ -256,13 +277,7 @@ int ledger_rotate(struct ledger *ledger) {
         if (r < 0)
                 return r;
 
-        r = list_open(ledger->folder, &listing);
-        if (r < 0)
-                return r;
-        while (r >= 0 && (entry = readdir(listing)))
-                if (is_segment(entry->d_name) && strcmp(entry->d_name, ledger->name) < 0)
-                        r = pack_segment(ledger, entry->d_name);
-        (void)closedir(listing);
+        r = pack_full_segments(ledger);
         return r < 0 ? r : 1;
 }
 

@@ -9,7 +9,7 @@
 struct ledger;
 
 /* Opens or makes the folder and finds the last segment; a line that was torn by a crash is cut off (it is in the outbox and
- * comes again). 0 and *ret, or negative errno. */
+ * comes again), a rotation that it interrupted is finished. 0 and *ret, or negative errno. */
 int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret);
 struct ledger *ledger_close(struct ledger *ledger);     /* takes NULL; returns NULL */
 
@@ -25,8 +25,8 @@ int ledger_sync(struct ledger *ledger);
  * folder made anew if need be. 1 if that was so, 0, or negative errno. */
 int ledger_stand(struct ledger *ledger);
 
-/* Begins a new segment and packs the old one if it is full. 1 if it did, 0, or negative errno. Also finishes what a crash
- * interrupted. */
+/* Begins a new segment and packs the old one if it is full. 1 if it did, 0, or negative errno. Also packs what an earlier rotation
+ * could not. */
 int ledger_rotate(struct ledger *ledger);
 
 /* The folder (borrowed) and the bytes in the segment that is written to. */
@@ -36,6 +36,10 @@ uint64_t ledger_live_size(const struct ledger *ledger);
 #define LEDGER_PREFIX "events-"
 #define LEDGER_SUFFIX ".jsonl"
 #define LEDGER_PACKED ".jsonl.gz"
+enum { LEDGER_NUMBER_SIZE = 20 };       /* digits between prefix and suffix */
+
+/* True for the name of a segment with this suffix: what else lies in the folder, copies too, is not ours. */
+bool ledger_is_segment(const char *name, const char *suffix);
 
 /* The event.sequence of a line as event-json.h writes it. 1 and *ret, 0 if it has none. Looks only at bytes that cannot stand
  * inside a JSON string. */

@@ -163,8 +163,10 @@ static int standing(struct text_log *log, uint64_t offset, struct bytes block, s
 
 /* Takes back what a failing write left; if even that fails, the block is seen half written when it comes again. */
 static void cut_back(struct text_log *log) {
-        if (ftruncate(log->fd, (off_t)log->size) < 0)
-                log->size = UINT64_MAX; /* not known: the next text_log_place() asks */
+        struct stat stat;
+
+        if (ftruncate(log->fd, (off_t)log->size) < 0 && fstat(log->fd, &stat) == 0)
+                log->size = (uint64_t)stat.st_size;
 }
 
 int text_log_append_at(struct text_log *log, const struct text_log_place *place, struct bytes block) {
@@ -204,6 +206,9 @@ int text_log_rotate(struct text_log *log) {
         if (log->size < log->max_size)
                 return 0;
         r = folder_follow(log->archive, log->archive_path, ARCHIVE_MODE);
+        /* One that could not be packed when it was full (no space) must not be the one that is replaced. */
+        if (r >= 0)
+                r = pack_rotating(log);
         if (r < 0)
                 return r;
         /* A second archive within the same second would have the same name: it waits for the next round. */
@@ -219,10 +224,6 @@ int text_log_rotate(struct text_log *log) {
                 if (faccessat(log->archive, buffer_string(&name), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
                         return 0;
         }
-        /* One that could not be packed when it was full (no space) must not be the one that is replaced. */
-        r = pack_rotating(log);
-        if (r < 0)
-                return r;
         if (fsync(log->fd) < 0)
                 return -errno;
         if (renameat(log->folder, log->name, log->folder, log->rotating) < 0)
