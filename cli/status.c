@@ -111,6 +111,7 @@ static void check_late(struct view *view) {
 
 static void write_header(struct view *view) {
         struct buffer *text = &view->text;
+        struct bytes profile;
         struct timespec started;
 
         buffer_append_string(text, "nephronix ");
@@ -129,6 +130,8 @@ static void write_header(struct view *view) {
 
         buffer_append_string(text, "profile ");
         append_text(text, view->daemon, "profile");
+        if (event_line_text(view->daemon, "profile", &profile) && bytes_equal(profile, bytes_of_string("light")))
+                buffer_append_string(text, " (connections and processes are not watched)");
         buffer_append_string(text, ", ");
         append_count(text, view->daemon, "rounds", "round");
         buffer_append_string(text, ", ");
