@@ -8,6 +8,7 @@
 #include "buffer.h"
 #include "fd.h"
 #include "new-file.h"
+#include "small-disk.h"
 
 struct fixture {
         struct tree tree;
@@ -177,10 +178,18 @@ static void test_full(void **state) {
 }
 
 static void test_write_all(void **state) {
+        struct fixture *fixture = *state;
+        _cleanup_close_ int file = openat(fixture->folder, "short", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         int ends[2];
         char part[8];
 
-        (void)state;
+        /* the kernel takes a part of it and no more: that is told */
+        assert_true(file >= 0);
+        limit_files(100);
+        assert_int_equal(write_all(file, bytes_of(memset((char[150]){ 0 }, 'a', 150), 150)), -EFBIG);
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(lseek(file, 0, SEEK_END), 100);
+
         assert_int_equal(pipe(ends), 0);
         assert_int_equal(write_all(ends[1], BYTES_NULL), 0);
         assert_int_equal(write_all(ends[1], bytes_of_string("abc")), 0);
