@@ -541,7 +541,7 @@ static int start_up(struct observer *observer, struct start *start) {
                 return r;
         observer->event_host = (struct event_host){
                 .name = observer->host_name,
-                .machine_id = observer->machine_id,
+                .machine_id = observer->machine_id[0] ? observer->machine_id : NULL,
                 .boot_id = observer->boot_id[0] ? observer->boot_id : NULL,
                 .version = options->version,
         };
