@@ -97,7 +97,9 @@ static int make_folder(const char *path, mode_t mode) {
                 r = -errno;
         else if (stat(path, &status) < 0)
                 r = -errno;
-        else if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
+        else if (!S_ISDIR(status.st_mode))
+                r = -ENOTDIR;
+        else if (status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
                 r = -EPERM; /* who can write there can put files in our way */
         if (r == -EPERM)
                 (void)fprintf(stderr, "nephronixd: %s: must be a folder of root's that nobody else can write to\n", path);
