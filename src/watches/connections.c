@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "account.h"
+#include "clock.h"
 #include "connection.h"
 #include "fd.h"
 #include "hint.h"
@@ -16,6 +17,7 @@
 #include "process.h"
 #include "socket-diag.h"
 #include "socket-owners.h"
+#include "tcp-counters.h"
 
 enum {
         PROTOCOL, TYPE, LOCAL_ADDRESS, LOCAL_PORT, REMOTE_ADDRESS, REMOTE_PORT, INTERFACE, NAMESPACE, INODE, USER_ID,
@@ -23,6 +25,7 @@ enum {
 
         DUMP_TRIES = 4,
         TABLE_MAX = 256 * 1024 * 1024,
+        COUNTERS_MAX = 64 * 1024,
         ADDRESS_ROOM = INET6_ADDRSTRLEN,
         END_ROOM = ADDRESS_ROOM + INTERFACE_NAME_ROOM + sizeof("[%]:65535"),
         PATH_ROOM = 32,
@@ -86,6 +89,9 @@ struct state {
         /* No sock_diag for this table on this kernel. Not asked again: the kernel would run modprobe each time. */
         bool no_diag[ELEMENTS(kinds)], no_both;
         struct connection_list list;
+        size_t n_own_tcp;               /* so many of the list, its first, are TCP in our own namespace */
+        struct tcp_counters counters;   /* of our own namespace */
+        bool interrupted;               /* a dump of this look was: some may be missing */
         struct account_names accounts;
         struct socket_owners owners;
         bool owners_refused;            /* a whole walk could not look into some processes */
@@ -109,6 +115,7 @@ static void connections_close(void *data) {
                 return;
         state->diag = socket_diag_close(state->diag);
         connection_list_done(&state->list);
+        tcp_counters_done(&state->counters);
         account_names_done(&state->accounts);
         socket_owners_done(&state->owners);
         free(state->interfaces);
@@ -151,6 +158,7 @@ static int dump(struct state *state, struct mnl_socket *diag, const struct kind 
                         break;
         }
         if (r == SOCKET_DIAG_INTERRUPTED) {
+                state->interrupted = true;
                 collector->loss(collector, &loss); /* what came is true, but some may be missing */
                 return 0;
         }
@@ -210,14 +218,14 @@ static int note_interfaces(struct state *state, struct mnl_socket *diag, size_t 
         return 0;
 }
 
-/* Everything of one namespace. diag may be NULL. */
-static int gather(struct state *state, struct mnl_socket *diag, uint32_t pid, uint64_t namespace_inode,
+/* Everything of one namespace. diag may be NULL. has_tcp: all of the list is TCP of this namespace, and all there is. */
+static int gather(struct state *state, struct mnl_socket *diag, uint32_t pid, uint64_t namespace_inode, bool has_tcp,
                   struct collector *collector) {
-        const size_t from = state->list.count;
-        size_t first = 0;
+        const size_t from = has_tcp ? 0 : state->list.count;
+        size_t first = has_tcp ? FIRST_BESIDE_TCP : 0;
         int r;
 
-        if (diag && !state->no_both) {
+        if (diag && !has_tcp && !state->no_both) {
                 r = dump(state, diag, &both_tcp, namespace_inode, collector);
                 if (r < 0 && !is_unsupported(r))
                         return r;
@@ -240,7 +248,44 @@ static int gather(struct state *state, struct mnl_socket *diag, uint32_t pid, ui
         return diag ? note_interfaces(state, diag, from) : 0;
 }
 
-static int gather_own(struct state *state, struct collector *collector) {
+/* Leaves the TCP connections of the last look in the list if they are still all there are, else nothing. */
+static bool keep_own_tcp(struct state *state, uint64_t now_ns) {
+        struct buffer *text = &state->counters.scratch;
+
+        buffer_clear(text);
+        if (!state->host->live || !state->diag || state->no_both ||
+            host_read(state->host, "proc/net/snmp", COUNTERS_MAX, text) < 0)
+                tcp_counters_forget(&state->counters);
+        else if (tcp_counters_still(&state->counters, buffer_bytes(text), now_ns)) {
+                state->list.count = state->n_own_tcp;
+                return true;
+        }
+        connection_list_clear(&state->list);
+        return false;
+}
+
+/* The list is sorted: its beginning is what keep_own_tcp() may keep. */
+static void note_own_tcp(struct state *state, bool kept, uint64_t now_ns) {
+        bool accepted = true;
+        size_t n;
+
+        for (n = 0; n < state->list.count; n++) {
+                const struct connection *connection = &state->list.items[n];
+
+                if (connection_get(connection->key, CONNECTION_NAMESPACE, 8) != 0 ||
+                    connection->key[CONNECTION_PROTOCOL] != IPPROTO_TCP)
+                        break;
+                accepted = accepted && connection->inode != 0;
+        }
+        state->n_own_tcp = n;
+        /* accept() is not counted, but it is what gives a connection its owner. */
+        if (state->interrupted || !accepted)
+                tcp_counters_forget(&state->counters);
+        else if (!kept)
+                tcp_counters_walked(&state->counters, now_ns);
+}
+
+static int gather_own(struct state *state, bool has_tcp, struct collector *collector) {
         bool fallback = false;
         int r = 0;
 
@@ -249,7 +294,7 @@ static int gather_own(struct state *state, struct collector *collector) {
                 if (r < 0 && !is_unsupported(r))
                         return r;
         }
-        r = gather(state, state->diag, 0, 0, collector);
+        r = gather(state, state->diag, 0, 0, has_tcp, collector);
         if (r < 0) {
                 state->diag = socket_diag_close(state->diag); /* opened anew next time: it may hold half an answer */
                 return r;
@@ -343,7 +388,7 @@ static int gather_other(struct state *state, const struct namespace *namespace, 
                 /* Not kept open: a container's namespace would outlive it. */
                 r = state->diag ? socket_diag_open_in(state->host->proc_fd, pid, namespace->inode, own, &diag) : 0;
                 if (r == 0)
-                        r = gather(state, diag, pid, namespace->inode, collector);
+                        r = gather(state, diag, pid, namespace->inode, false, collector);
                 (void)socket_diag_close(diag);
                 if (r == 0 && !diag && !is_in_namespace(state, pid, namespace->inode))
                         r = -ESRCH; /* its tables were gone before we had read them all */
@@ -480,7 +525,9 @@ static int emit(struct state *state, const struct connection *connection, struct
 
 static int connections_collect(void *data, const struct collect_request *request, struct collector *collector) {
         struct state *state = data;
+        const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
         struct record record = { 0 };
+        bool kept;
         int r;
 
         (void)request;
@@ -491,16 +538,20 @@ static int connections_collect(void *data, const struct collect_request *request
         r = account_names_refresh(&state->accounts, state->host);
         if (r < 0)
                 return r;
-        connection_list_clear(&state->list);
         socket_owners_reset(&state->owners);
         state->owner_pid = 0;
         state->n_interfaces = 0;
-        r = gather_own(state, collector);
+        state->interrupted = false;
+        kept = keep_own_tcp(state, now_ns);
+        r = gather_own(state, kept, collector);
         if (r == 0 && state->all_namespaces && state->host->live && state->host->proc_fd >= 0)
                 r = gather_others(state, collector);
-        if (r < 0)
+        if (r < 0) {
+                tcp_counters_forget(&state->counters);
                 return r;
+        }
         connection_list_sort(&state->list);
+        note_own_tcp(state, kept, now_ns);
         for (size_t i = 0; i < state->list.count; i++) {
                 r = emit(state, &state->list.items[i], &record, collector);
                 if (r < 0)
