@@ -307,24 +307,15 @@ static int make_path(const struct process_place *place, const char *name, char r
         return length < 0 || length >= PATH_ROOM ? -ENAMETOOLONG : 0;
 }
 
-/* Like file_read_at(), but asks the kernel once for what fits in a page: a short answer is the end of these files, and
- * the second read() would be a sixth of what a process costs. More than 'limit' is cut off. */
-static int read_file(const struct process_place *place, const char *name, size_t limit, struct buffer *buffer) {
-        _cleanup_close_ int fd = -1;
+/* Asks the kernel once for what fits in a page: a short answer is the end of these files, and a second read() would be a
+ * sixth of what a process costs. More than 'limit' is cut off. */
+static int read_from_start(int fd, size_t limit, struct buffer *buffer) {
         uint8_t page[PAGE];
-        char path[PATH_ROOM];
-        int r;
 
         buffer_clear(buffer);
-        r = make_path(place, name, path);
-        if (r < 0)
-                return r;
-        fd = openat(place->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
         while (buffer->size < limit) {
                 size_t room = limit - buffer->size < sizeof(page) ? limit - buffer->size : sizeof(page);
-                ssize_t n = read(fd, page, room);
+                ssize_t n = pread(fd, page, room, (off_t)buffer->size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -339,14 +330,45 @@ static int read_file(const struct process_place *place, const char *name, size_t
         return 0;
 }
 
+/* kept: where the descriptor stays, or NULL. */
+static int read_file(const struct process_place *place, const char *name, int *kept, size_t limit, struct buffer *buffer) {
+        _cleanup_close_ int fd = -1;
+        char path[PATH_ROOM];
+        int r;
+
+        if (kept && *kept >= 0) {
+                r = read_from_start(*kept, limit, buffer);
+                if (r == 0)
+                        return 0;
+                *kept = fd_close(*kept); /* that process has ended: is there another one with its number? */
+        }
+        buffer_clear(buffer);
+        r = make_path(place, name, path);
+        if (r < 0)
+                return r;
+        fd = openat(place->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        r = read_from_start(fd, limit, buffer);
+        if (r == 0 && kept)
+                *kept = TAKE_FD(fd);
+        return r;
+}
+
+static struct process_open *open_of(const struct process_place *place) {
+        return place->task ? NULL : place->open;
+}
+
 int process_read_stat(const struct process_place *place, struct buffer *buffer, struct process_stat *ret) {
-        int r = read_file(place, "stat", STAT_MAX, buffer);
+        struct process_open *open = open_of(place);
+        int r = read_file(place, "stat", open ? &open->stat : NULL, STAT_MAX, buffer);
 
         return r < 0 ? r : process_parse_stat(buffer_bytes(buffer), ret);
 }
 
 int process_read_command_line(const struct process_place *place, struct buffer *raw, struct buffer *ret) {
-        int r = read_file(place, "cmdline", PROCESS_COMMAND_LINE_MAX, raw);
+        struct process_open *open = open_of(place);
+        int r = read_file(place, "cmdline", open ? &open->command_line : NULL, PROCESS_COMMAND_LINE_MAX, raw);
 
         if (r < 0)
                 return r;
@@ -382,7 +404,7 @@ int process_read_executable(const struct process_place *place, struct buffer *bu
 }
 
 int process_read_cgroup(const struct process_place *place, struct buffer *buffer, struct bytes *ret_path) {
-        int r = read_file(place, "cgroup", CGROUP_MAX, buffer);
+        int r = read_file(place, "cgroup", NULL, CGROUP_MAX, buffer);
 
         return r < 0 ? r : process_parse_cgroup(buffer_bytes(buffer), ret_path);
 }
@@ -393,7 +415,7 @@ int process_read_user(const struct process_place *place, bool live, struct buffe
         int r;
 
         if (!live) {
-                r = read_file(place, "status", STATUS_MAX, buffer);
+                r = read_file(place, "status", NULL, STATUS_MAX, buffer);
                 return r < 0 ? r : process_parse_status_user(buffer_bytes(buffer), ret);
         }
         /* The files in it belong to root when the process is not dumpable; the directory never does (task_dump_owner()

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "buffer.h"
+#include "process-files.h"
 
 enum {
         PROCESS_STATE_DEAD = 'X', PROCESS_STATE_ZOMBIE = 'Z',
@@ -26,6 +27,7 @@ struct process_stat {
 struct process_place {
         int proc_fd;                    /* borrowed */
         uint32_t pid, task;
+        struct process_open *open;      /* borrowed: what stays open of it; NULL: nothing */
 };
 
 /* Pure. 0, or -EBADMSG when the text is not what the kernel writes. */

@@ -46,6 +46,7 @@ struct state {
         const struct host *host;        /* borrowed */
         struct account_names accounts;
         struct process_list pids, tasks;
+        struct process_files files;     /* of this host only: in a tree the same name may be another file */
         struct buffer stat, scratch, arguments, tty;    /* of the record on its way */
         struct buffer again, executable, cgroup;        /* of complete() */
         uint64_t boot_ns, ticks_per_second;
@@ -61,6 +62,7 @@ static void processes_close(void *data) {
         account_names_done(&state->accounts);
         process_list_done(&state->pids);
         process_list_done(&state->tasks);
+        process_files_done(&state->files);
         buffer_done(&state->stat);
         buffer_done(&state->scratch);
         buffer_done(&state->arguments);
@@ -171,6 +173,8 @@ static int read_process(struct state *state, uint32_t pid, uint8_t key[KEY_SIZE]
         uint32_t user;
         int r;
 
+        if (state->host->live)
+                place.open = process_files_of(&state->files, pid);
         r = settle_place(state, &place, &state->stat, &stat);
         if (r < 0)
                 return r;
@@ -241,6 +245,8 @@ static int processes_collect(void *data, const struct collect_request *request, 
                 return r;
         read_boot_time(state);
         r = process_list_read(state->host->proc_fd, &state->pids);
+        if (r == 0)
+                r = process_files_begin(&state->files);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < state->pids.count; i++) {
@@ -259,6 +265,7 @@ static int processes_collect(void *data, const struct collect_request *request, 
                 if (r < 0)
                         return r;
         }
+        process_files_end(&state->files);
         if (unseen > 0)
                 collector->condition(collector, "some processes cannot be seen: /proc does not let us read them");
         return WATCH_OK;
