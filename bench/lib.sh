@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # names that those who source this give and use
 # lib.sh - what the measurements share: a daemon of one's own, its CPU time, its status page.
 # While a daemon is measured nothing here starts a process: that would be a change on the host, and this is about quiet rounds.
 set -Eeuo pipefail

@@ -54,6 +54,7 @@ printf '%-44s %8d.%d     (%d.%d to %d.%d)\n' '  the loop is this many times as m
   $((REPLY / 10)) $((REPLY % 10)) $((least / 10)) $((least % 10)) $((most / 10)) $((most % 10))
 printf 'Of it, by watch (microseconds a look):'
 for watch in "${all_watches[@]}"; do
+  # shellcheck disable=SC2178 # a name for an array, not one
   declare -n list=costs_${watch//-/_}
   ((${#list[@]})) || continue
   median "${list[@]}"

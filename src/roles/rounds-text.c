@@ -1,14 +1,12 @@
 #include "rounds-text.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "hunks.h"
 #include "sentence.h"
 #include "workspace.h"
 
 enum {
-        SENTENCES_MAX = 1000,           /* of one group in one round; the ledger has them all */
         JSON_MAX = 4 * 1024 * 1024,     /* what a hook gets of one round */
 };
 
@@ -369,8 +367,6 @@ static int write_title(struct rounds_text *text, const struct round *round, cons
 }
 
 static int write_sentences(struct rounds_text *text, const struct group *group, const struct round *round) {
-        size_t written = 0, left = 0;
-
         for (size_t i = 0; i < told_count(text); i++) {
                 const struct told *told = told_at(text, i);
                 bool ours = !group && told->watch == SIZE_MAX;
@@ -380,20 +376,9 @@ static int write_sentences(struct rounds_text *text, const struct group *group, 
                         ours = told->watch == group->members[k];
                 if (!ours)
                         continue;
-                if (written == SENTENCES_MAX) {
-                        left++;
-                        continue;
-                }
-                written++;
                 r = line(text, round, bytes_of(text->sentences.data + told->sentence, told->sentence_size + told->tail_size));
                 if (r < 0)
                         return r;
-        }
-        if (left) {
-                char more[64];
-
-                (void)snprintf(more, sizeof(more), "and %zu more: nephronix events", left);
-                return line_string(text, round, more);
         }
         return 0;
 }
