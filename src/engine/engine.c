@@ -296,6 +296,10 @@ static int on_record(struct collector *collector, const struct record *record) {
         return diff_feed(&look->diff, record);
 }
 
+static int on_unseen(struct collector *collector, struct bytes key) {
+        return diff_unseen(&container_of(collector, struct look, collector)->diff, key);
+}
+
 static void on_loss(struct collector *collector, const struct loss *loss) {
         struct look *look = container_of(collector, struct look, collector);
 
@@ -365,6 +369,7 @@ static int collect(struct look *look, bool thorough) {
                 return fatal(engine, r);
 
         look->collector = (struct collector){ .record = on_record, .loss = on_loss, .condition = on_condition };
+        look->collector.unseen = on_unseen;
         look->events = (struct diff_events){ .change = on_change, .complete = on_complete, .refresh = on_refresh };
         diff_init(&look->diff, kind->fields, known, &look->events);
         look->diff.thorough = thorough;

@@ -121,6 +121,29 @@ static int compare_pending(struct diff *diff, struct record *now) {
         return r < 0 ? r : advance(diff);
 }
 
+static int prime(struct diff *diff) {
+        if (diff->primed)
+                return 0;
+        diff->primed = true;
+        return advance(diff);
+}
+
+static bool is_below(struct bytes key, struct bytes parent) {
+        return bytes_starts_with(key, parent) && (key.size == parent.size || key.data[parent.size] == '\0');
+}
+
+int diff_unseen(struct diff *diff, struct bytes key) {
+        int r = prime(diff);
+
+        while (r == 0 && diff->have_pending && bytes_compare(diff->pending.key, key) < 0)
+                r = vanish_pending(diff);
+        while (r == 0 && diff->have_pending && is_below(diff->pending.key, key)) {
+                diff->records++;
+                r = advance(diff);
+        }
+        return r;
+}
+
 int diff_feed(struct diff *diff, const struct record *record) {
         struct record now = *record;
         int r, order = 1;
@@ -129,12 +152,9 @@ int diff_feed(struct diff *diff, const struct record *record) {
         if (r < 0)
                 return r;
         diff->records++;
-        if (!diff->primed) {
-                diff->primed = true;
-                r = advance(diff);
-                if (r < 0)
-                        return r;
-        }
+        r = prime(diff);
+        if (r < 0)
+                return r;
 
         while (diff->have_pending) {
                 order = bytes_compare(diff->pending.key, now.key);
@@ -156,14 +176,10 @@ int diff_feed(struct diff *diff, const struct record *record) {
 }
 
 int diff_end(struct diff *diff) {
-        int r;
+        int r = prime(diff);
 
-        if (!diff->primed) {
-                diff->primed = true;
-                r = advance(diff);
-                if (r < 0)
-                        return r;
-        }
+        if (r < 0)
+                return r;
         while (diff->have_pending) {
                 r = vanish_pending(diff);
                 if (r < 0)

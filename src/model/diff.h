@@ -42,10 +42,13 @@ void diff_done(struct diff *diff);
  * Else 0 or what a callback or the known stream answered. */
 int diff_feed(struct diff *diff, const struct record *now);
 
+/* What is known of this key and of all below it (key, NUL, more) stays: nobody can tell. In key order among the records. */
+int diff_unseen(struct diff *diff, struct bytes key);
+
 /* No more records. */
 int diff_end(struct diff *diff);
 
-/* How many records were fed. */
+/* How many records were fed, or stay. */
 static inline uint64_t diff_records(const struct diff *diff) {
         return diff->records;
 }

@@ -25,6 +25,10 @@ struct collector {
         /* Something this collection could not see and why, in words ("no /boot on this host"). Stated in status and, when
          * it comes or goes, as an event; not an error. The text is copied. */
         void (*condition)(struct collector *collector, const char *text);
+        /* The record of this key, if it was not handed over just now, and all below it (key, NUL, more) may be there and
+         * cannot be seen: what is known of them stays as it was. In key order among the records. 0 or negative, as above;
+         * may be NULL. */
+        int (*unseen)(struct collector *collector, struct bytes key);
 };
 
 struct collect_request {

@@ -119,6 +119,17 @@ static int make_key(struct files_state *state) {
         return buffer_error(&state->key);
 }
 
+/* What is at the path, and below it, is there or not: it cannot be seen now, which is not to say that it went. */
+static int leave(struct files_state *state, struct collector *collector, const char *how, int error) {
+        int r;
+
+        say(state, collector, "%s: %s%s", buffer_string(&state->path), how, file_error_name(error));
+        if (!collector->unseen)
+                return 0;
+        r = make_key(state);
+        return r < 0 ? r : collector->unseen(collector, buffer_bytes(&state->key));
+}
+
 static int emit(struct files_state *state, struct collector *collector, int directory, const char *name,
                 const struct statx *stat) {
         struct record record = { 0 };
@@ -249,9 +260,9 @@ static int enter(struct files_state *state, struct collector *collector, int par
                 r = -errno;
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
-                if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP) /* those: replaced since, the next look sees it */
-                        say(state, collector, "%s: cannot be entered: %s", buffer_string(&state->path), file_error_name(r));
-                return 0;
+                if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP) /* replaced since, the next look sees it */
+                        return 0;
+                return leave(state, collector, "cannot be entered: ", r);
         }
         frame->device = device;
         frame->path_size = state->path.size;
@@ -270,8 +281,7 @@ static int enter(struct files_state *state, struct collector *collector, int par
                 frame->fd = fd_close(frame->fd);
                 if (r == -ENOMEM)
                         return r;
-                say(state, collector, "%s: cannot be listed: %s", buffer_string(&state->path), file_error_name(r));
-                return 0;
+                return leave(state, collector, "cannot be listed: ", r);
         }
         state->n_frames++;
         return 1;
@@ -286,8 +296,7 @@ static int visit(struct files_state *state, struct collector *collector, int dir
         if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
                 if (errno == ENOENT)
                         return 0;
-                say(state, collector, "%s: %s", buffer_string(&state->path), file_error_name(errno));
-                return 0;
+                return leave(state, collector, "", errno);
         }
         r = emit(state, collector, directory, name, &stat);
         if (r < 0 || !S_ISDIR(stat.stx_mode))
@@ -345,7 +354,7 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
                 if (r == -ENOENT || r == -ENOTDIR)
                         say(state, collector, "no %s on this host", top);
                 else
-                        say(state, collector, "%s: %s", top, file_error_name(r));
+                        return leave(state, collector, "", r);
                 return 0;
         }
         if (S_ISLNK(stat.stx_mode))

@@ -220,6 +220,37 @@ static void test_random(void **unused) {
 
 /* ---- order and failures ---- */
 
+static struct record record_of(const char *key, size_t size) {
+        return (struct record){ .key = bytes_of(key, size), .values = { value_string("x") } };
+}
+
+#define RECORD(key) record_of(key, sizeof(key) - 1)
+
+/* What cannot be seen stays, with all below it; its neighbours are compared as ever. */
+static void test_unseen(void **unused) {
+        struct record before[] = {
+                RECORD("a"), RECORD("d"), RECORD("d\0f"), RECORD("d\0f\0g"), RECORD("d-e"), RECORD("de"), RECORD("e"), RECORD("z\0y"),
+        };
+        struct record d = RECORD("d"), new = RECORD("d-d");
+        struct side known = side_of(before, ELEMENTS(before));
+        struct listener listener = listener_of(plain);
+        struct diff diff;
+
+        (void)unused;
+        diff_init(&diff, plain, &known.stream, &listener.events);
+        assert_int_equal(diff_unseen(&diff, bytes_of_string("a")), 0);  /* before anything was fed */
+        assert_int_equal(diff_feed(&diff, &d), 0);
+        assert_int_equal(diff_unseen(&diff, bytes_of_string("d")), 0);  /* its record was seen, what is below was not */
+        assert_int_equal(diff_feed(&diff, &new), 0);
+        assert_int_equal(diff_unseen(&diff, bytes_of_string("dx")), 0); /* nothing is known of it */
+        assert_int_equal(diff_unseen(&diff, bytes_of_string("z")), 0);
+        assert_int_equal(diff_end(&diff), 0);
+        assert_int_equal(diff_records(&diff), 6);                       /* two were fed, four stay */
+        diff_done(&diff);
+        assert_string_equal(buffer_string(&listener.text), "+d-d:x,-,- -d-e:x,-,- -de:x,-,- -e:x,-,- ");
+        buffer_done(&listener.text);
+}
+
 static void test_order_of_keys(void **unused) {
         static const struct {
                 const char *keys[3];
@@ -412,7 +443,7 @@ static void test_appeared_is_completed(void **unused) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_random),
-                cmocka_unit_test(test_order_of_keys),
+                cmocka_unit_test(test_unseen), cmocka_unit_test(test_order_of_keys),
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_appeared_is_completed),
