@@ -59,6 +59,7 @@ struct observer {
         struct favours_channel favours;
         struct status_page *page;
         struct status_page_options page_options;
+        bool page_fails;
         struct loop *loop;
         struct loop_file channel, signals;
         struct source_listener listener;
@@ -109,13 +110,24 @@ static void notice(struct observer *observer, const struct action *action, struc
                 diagnostics_warn("%s", message ? message : action->action);
 }
 
-static void round_now(struct observer *observer, bool thorough) {
-        int r;
+/* That nobody can ask for the status is no reason not to watch: said once, tried again each round. */
+static void show_status(struct observer *observer) {
+        int r = 0;
 
+        if (observer->options->once)
+                return;
+        if (!observer->page)
+                r = status_page_new(&observer->page_options, &observer->page);
+        if (r == 0)
+                r = status_page_update(observer->page, observer->engine, observer->recorder);
+        if (r < 0 && !observer->page_fails)
+                diagnostics_error(r, "the status page in %s cannot be kept up to date", observer->options->settings->run_directory);
+        observer->page_fails = r < 0;
+}
+
+static void round_now(struct observer *observer, bool thorough) {
         (void)engine_round(observer->engine, thorough);
-        r = observer->page ? status_page_update(observer->page, observer->engine, observer->recorder) : 0;
-        if (r < 0)
-                diagnostics_error(r, "the status page could not be brought up to date");
+        show_status(observer);
 }
 
 /* ---- sources ---- */
@@ -570,9 +582,6 @@ static int start_up(struct observer *observer, struct start *start) {
                 (void)clock_gettime(CLOCK_REALTIME, &observer->page_options.started);
                 observer->page_options.settings = settings;
                 observer->page_options.event_host = &observer->event_host;
-                r = status_page_new(&observer->page_options, &observer->page);
-                if (r < 0)
-                        diagnostics_error(r, "%s", settings->run_directory);
         }
         return r;
 }
