@@ -176,7 +176,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         buffer_truncate(&writer->text, 0);
         sentence_of_event(&writer->text, event);
         json_add_string(json, "message", buffer_bytes(&writer->text));
-        if (event->change && !event->actor.known)
+        if (event->change && !event->actor)
                 json_add_text(json, "nephronix.actor", "unknown");
         uuid_format(event->round, uuid);
         json_add_text(json, "nephronix.round", uuid);

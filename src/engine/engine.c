@@ -114,7 +114,8 @@ struct engine *engine_free(struct engine *engine) {
 void engine_hint(struct engine *engine, const struct hint *hint) {
         /* A hint for no watch in particular is the clock's: each watch's own schedule says whether it is due. */
         for (size_t i = 0; i < engine->n_slots; i++)
-                if (hint->watch && strcmp(hint->watch, engine->slots[i].watch.settings->name) == 0)
+                if ((hint->watch && strcmp(hint->watch, engine->slots[i].watch.settings->name) == 0) ||
+                    (hint->kind && strcmp(hint->kind, engine->slots[i].watch.kind->kind) == 0))
                         schedule_hint(&engine->slots[i].schedule);
 }
 

@@ -12,6 +12,8 @@ struct loop {
         int epoll_fd;
         bool stopped;
         int status;
+        int (*after)(void *context);
+        void *context;
         struct epoll_event *batch;      /* the one being served; entries of removed files are nulled */
         int batch_size;
 };
@@ -62,6 +64,11 @@ void loop_remove(struct loop_file *file) {
         file->loop = NULL;
 }
 
+void loop_after(struct loop *loop, int (*after)(void *context), void *context) {
+        loop->after = after;
+        loop->context = context;
+}
+
 int loop_run(struct loop *loop) {
         struct epoll_event batch[BATCH];
         int r = 0;
@@ -84,6 +91,8 @@ int loop_run(struct loop *loop) {
                 }
                 loop->batch = NULL;
                 loop->batch_size = 0;
+                if (r >= 0 && loop->after)
+                        r = loop->after(loop->context);
         }
         return r < 0 ? r : loop->status;
 }

@@ -6,6 +6,7 @@
  * not have are appended (recorder.h). That is why nothing is lost or said twice. */
 #pragma once
 
+#include "buffer.h"
 #include "stream.h"
 #include "watch.h"
 
@@ -21,7 +22,10 @@ struct outbox_entry {
         struct bytes data;      /* borrowed until the next call */
 };
 
-enum outbox_destination { OUTBOX_LEDGER = 1, OUTBOX_TEXT = 2, OUTBOX_ALERT = 3 };
+enum outbox_destination {
+        OUTBOX_LEDGER = 1, OUTBOX_TEXT = 2, OUTBOX_ALERT = 3,
+        OUTBOX_SENTENCE = 4,    /* of an event that was noted: for the text log, when the notes are settled */
+};
 
 struct baseline {
         const struct baseline_ops *ops;
@@ -53,6 +57,31 @@ struct baseline_ops {
         int (*set_fact)(struct baseline *baseline, const char *name, struct bytes value);
         int (*commit)(struct baseline *baseline);
         void (*abort)(struct baseline *baseline);
+
+        /* --- Notes: the short way, for one change that must be told within microseconds. What is noted stands against a killed
+         * daemon when note_commit() returns (one write to a journal, no sync), and against a power cut with the next
+         * transaction: begin() first applies all notes to it, so that BASELINE_NOW has them and BASELINE_BEFORE has not,
+         * commit() empties the journal, abort() leaves the notes as they were. Not inside a transaction, but for get(). --- */
+
+        /* The record of one key as it is with notes (and what the open transaction has put). 1 and *ret, whose bytes live in
+         * 'room' (cleared first); 0 not there; or negative errno. */
+        int (*get)(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
+                   struct buffer *room, struct record *ret);
+        /* Staged until note_commit() or note_abort(). The watch must be known. A record without a single value is one of which
+         * only the key is known yet. */
+        int (*note_put)(struct baseline *baseline, const char *name, const struct field *fields, const struct record *record);
+        int (*note_remove)(struct baseline *baseline, const char *name, struct bytes key);
+        int (*note_fact)(struct baseline *baseline, const char *name, struct bytes value);
+        /* As file(): outbox() shows it behind what is committed, from note_commit() on. */
+        int (*note_file)(struct baseline *baseline, enum outbox_destination destination, struct bytes data);
+        /* Alerts up to this outbox number have gone out: they are not shown by outbox() again, even after a crash. */
+        int (*note_alerted)(struct baseline *baseline, uint64_t number);
+        /* 'durable': as said above; else what is staged is kept in memory alone, and a daemon that is killed finds it anew. */
+        int (*note_commit)(struct baseline *baseline, bool durable);
+        void (*note_abort)(struct baseline *baseline);
+        /* Calls back with each noted record change that is not in a transaction yet, ordered by name and key: 'gone' or there. */
+        int (*noted)(struct baseline *baseline,
+                     int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context);
 
         /* Copies a fact. 1 found, 0 not there, -ENOBUFS too long. */
         int (*get_fact)(struct baseline *baseline, const char *name, void *ret, size_t size, size_t *ret_size);

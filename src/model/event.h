@@ -3,8 +3,8 @@
 
 #include <time.h>
 
+#include "actor.h"
 #include "change.h"
-#include "hint.h"
 #include "settings.h"
 #include "watch.h"
 
@@ -31,9 +31,11 @@ struct event {
         const char *seen_by;            /* "event", "reconcile"; NULL for what nephronix says of itself */
         const char *sensor;
         const struct change *change;    /* NULL: no record is concerned */
-        struct actor actor;
+        const struct actor *actor;      /* NULL: unknown. Borrowed for the call that hands the event over */
         const char *message;            /* NULL: codec builds it from the action's sentence */
         bool quiet;                     /* never alerts, whatever the severity (first round) */
+        uint64_t count;                 /* of a folded event: how many, this one among them; 0 or 1: not folded */
+        uint64_t first_ns, last_ns;     /* of a folded event: wall clock of the first and last of them */
 
         struct fact facts[EVENT_FACTS_MAX];
         size_t n_facts;

@@ -1,38 +1,50 @@
-/* hint.h - what a source tells the engine: where to look, what it saw pass, and what it could not see. */
+/* hint.h - what a source tells the engine: where to look, and what it could not see. What it saw pass is delta.h. */
 #pragma once
 
 #include "record.h"
 
-struct watch;
-
-/* Who did it, as far as the source knows. */
-struct actor {
+/* Which process did it, as far as the source knows. The rest of its story is the engine's to find. */
+struct origin {
         bool known;
-        uint32_t pid;
-        uint64_t start_ticks;   /* clock ticks after boot (/proc/PID/stat field 22): with the pid it names one process */
-        uint32_t user, login_user;
+        uint32_t pid;           /* of the process, not of a thread; as the host's own pid namespace counts */
+        uint64_t start_ticks;   /* /proc/PID/stat field 22: with the pid it names one process for ever; 0: not told */
 };
 
-/* "Look at these keys of this watch." */
+enum hint_flags {
+        HINT_APPEARED = 1 << 0, /* something of this key was made ... */
+        HINT_VANISHED = 1 << 1, /* ... and/or removed since: if a look finds nothing and nothing was known, it passed */
+};
+
+/* "Look at this key of this watch." */
 struct hint {
-        const char *watch;      /* a watch's name; NULL: the clock: those whose time has come */
-        struct bytes first, last; /* range of keys, both included; both empty: everything */
-        struct actor actor;
-};
-
-/* "This record appeared or went": for what lives shorter than any look. */
-struct delta {
-        const char *watch;
-        bool appeared;
-        const struct record *record;    /* borrowed for the call */
-        struct actor actor;
-        uint64_t at_ns;                 /* wall clock */
+        const char *watch;      /* a watch's name; NULL: all of the kind */
+        const char *kind;       /* kind of watch; both NULL: the clock, those whose time has come */
+        struct bytes key;       /* this record and all below it (key, NUL, more); empty: everything */
+        unsigned flags;         /* enum hint_flags */
+        struct origin origin;
+        const char *source;     /* which source says so: static; NULL for the clock */
 };
 
 /* "Something was dropped before anybody could read it." */
 struct loss {
-        const char *source;     /* "kmsg", "fanotify", ... */
-        const char *reason;     /* a word: "overrun" */
+        const char *source;     /* "kmsg", "fanotify", ... static */
+        const char *reason;     /* a word: "overrun". static */
         bool counted;
         uint64_t count;         /* if counted */
+        const char *watch, *kind; /* who may have missed something, as in a hint; both NULL: everybody that this source covers */
+        uint64_t since_ns;      /* wall clock: the last moment when surely nothing was lost; 0: not known */
+};
+
+/* What a source that was opened sees of a watch. */
+enum coverage_level {
+        COVERAGE_WAKES,         /* it tells of some changes at once; the watch polls as before for the others */
+        COVERAGE_MOST,          /* of all but what 'limits' says: looked at again every COVERAGE_MOST_EVERY */
+        COVERAGE_FULL,          /* of every change: the full comparison every Reconcile= is the proof */
+};
+
+struct coverage {
+        const char *watch, *kind; /* as in a hint */
+        const char *mechanism;  /* what status shows: "bpf", "fanotify filesystem mark", ... static */
+        enum coverage_level level;
+        const char *limits;     /* what it cannot see, one sentence without a full stop; NULL: nothing. Copied */
 };

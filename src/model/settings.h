@@ -32,6 +32,7 @@ struct watch_settings {
         struct strings paths;   /* Path=: absolute, no trailing slash, for files */
         struct strings excludes; /* Exclude=: globs over the whole path or the last component */
         char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
+        bool full_detail;       /* Detail=full: no event of it is folded */
         bool all_namespaces;    /* NetworkNamespaces=all: connections of every namespace that a process is in */
 };
 
@@ -50,7 +51,8 @@ struct settings {
         char *host_root;        /* "/" or a fixture tree */
         char *state_directory, *log_file, *run_directory;
         bool light;             /* Profile=light */
-        uint64_t interval_ns, reconcile_ns;
+        uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        struct strings sources; /* Sources=: names of the sources that may be used; none: all */
 
         uint64_t log_max_size, log_max_use, log_keep_ns, ledger_segment_size;
         bool quiet_rounds;

@@ -7,6 +7,7 @@
 #include "record.h"
 #include "settings.h"
 
+struct delta;
 struct host;
 struct loss;
 
@@ -33,6 +34,8 @@ struct collector {
 
 struct collect_request {
         struct bytes after;     /* append-only watches: yield only records with keys above this one; else empty */
+        struct bytes within;    /* watches with can_look_within: yield only this key and those below it (key, NUL, more);
+                                 * empty: everything */
 };
 
 /* A cheap fingerprint of the place the records come from. */
@@ -87,6 +90,10 @@ struct watch {
         bool light;                     /* collected in the light profile too */
         bool append_only;               /* a log, not a state: records do not vanish, only the newest 'retain' are kept */
         size_t retain;
+        bool can_look_within;   /* collect() obeys request->within, at a cost that does not grow with the other records */
+        unsigned subjects;      /* bit per enum delta_subject that recognize() understands */
+        bool delta_is_record;   /* a delta is told as it is, without a look (for a look would cost too much, or come too late);
+                                 * the look that follows in a moment completes what is known, and tells nothing new */
 
         struct action appeared, vanished, changed;
         /* A closer word than the three above, or NULL for them. May be NULL. Pure. */
@@ -107,5 +114,9 @@ struct watch {
         /* Fills the FIELD_COSTLY values of a record this collect() just handed over; bytes stay valid until the next
          * call. NULL if there are none. 0, or negative errno: the round of this watch fails. */
         int (*complete)(void *state, struct record *record);
+        /* Turns a delta of its subjects into a record: at least the key, and all fields the delta tells of. 1 and *ret (bytes
+         * valid until the next call on this state, or borrowed from the delta); 0: not a record of this watch (a kernel
+         * worker, another namespace, our own probe); or negative errno. No system call that could wait. May be NULL. */
+        int (*recognize)(void *state, const struct delta *delta, struct record *ret);
         void (*close)(void *state);             /* takes NULL */
 };

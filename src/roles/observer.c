@@ -25,6 +25,7 @@
 #include "loop.h"
 #include "recorder.h"
 #include "status-page.h"
+#include "timer.h"
 #include "timestamp.h"
 
 enum {
@@ -64,6 +65,8 @@ struct observer {
         struct loop_file channel, signals;
         struct source_listener listener;
         void *source_states[SOURCES_MAX];
+        void *timer;                    /* borrowed: one of the states */
+        bool due;                       /* something is to be looked at when this batch is served */
         struct buffer datagram;
 };
 
@@ -136,37 +139,67 @@ static void on_hint(struct source_listener *listener, const struct hint *hint) {
         struct observer *observer = container_of(listener, struct observer, listener);
 
         engine_hint(observer->engine, hint);
-        round_now(observer, false);
+        observer->due = true;
 }
 
 static void on_delta(struct source_listener *listener, const struct delta *delta) {
-        struct observer *observer = container_of(listener, struct observer, listener);
-        struct hint hint = { .watch = delta->watch };
-
-        /* No source hands over deltas yet; one that does is at least looked after. */
-        engine_hint(observer->engine, &hint);
-        round_now(observer, false);
+        (void)listener;
+        (void)delta;
 }
 
 static void on_loss(struct source_listener *listener, const struct loss *loss) {
         struct observer *observer = container_of(listener, struct observer, listener);
 
         engine_loss(observer->engine, loss);
+        observer->due = true;
+}
+
+static void on_covers(struct source_listener *listener, const struct coverage *coverage) {
+        (void)listener;
+        (void)coverage;
+}
+
+static void on_ended(struct source_listener *listener, const char *source, const char *reason) {
+        (void)listener;
+        diagnostics_warn("source %s: %s", source, reason);
+}
+
+/* All that was ready has been served: look at what is due, then sleep until the next watch is. */
+static int on_batch(void *context) {
+        struct observer *observer = context;
+
+        if (!observer->due)
+                return 0;
+        observer->due = false;
         round_now(observer, false);
+        return timer_set(observer->timer, clock_ns(CLOCK_MONOTONIC) + observer->options->settings->interval_ns);
 }
 
 static int open_sources(struct observer *observer) {
         const struct source *const *sources = observer->options->sources;
+        struct source_request request = {
+                .settings = observer->options->settings,
+                .host = &observer->host,
+                .loop = observer->loop,
+                .listener = &observer->listener,
+        };
 
-        observer->listener = (struct source_listener){ .hint = on_hint, .delta = on_delta, .loss = on_loss };
+        observer->listener = (struct source_listener){
+                .hint = on_hint, .delta = on_delta, .loss = on_loss, .covers = on_covers, .ended = on_ended,
+        };
         for (size_t i = 0; sources[i] && i < SOURCES_MAX; i++) {
-                int r = sources[i]->open(observer->options->settings, &observer->host, observer->loop, &observer->listener,
-                                         &observer->source_states[i]);
+                const char *reason = NULL;
+                unsigned subjects;
+                int r = sources[i]->open(&request, &observer->source_states[i], &subjects, &reason);
+
                 if (r < 0) {
                         diagnostics_error(r, "source %s", sources[i]->name);
                         return r;
                 }
+                if (sources[i] == &source_timer)
+                        observer->timer = observer->source_states[i];
         }
+        loop_after(observer->loop, on_batch, observer);
         return 0;
 }
 
@@ -653,7 +686,9 @@ static int run(struct observer *observer, struct start *start) {
 
         say_start(observer, start);
         round_now(observer, true);
-        r = favours_send(observer->options->socket, &ready, -1);
+        r = timer_set(observer->timer, clock_ns(CLOCK_MONOTONIC) + observer->options->settings->interval_ns);
+        if (r == 0)
+                r = favours_send(observer->options->socket, &ready, -1);
         if (r < 0)
                 return r;
         diagnostics_detach();

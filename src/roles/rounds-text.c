@@ -179,7 +179,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
         told.sentence_size = text->sentences.size - told.sentence;
         if (event->change)
                 buffer_printf(&text->sentences, "; who: %s; seen by %s (%s); %s; event %llu",
-                              event->actor.known ? "known" : "unknown", event->seen_by, event->sensor,
+                              event->actor ? "known" : "unknown", event->seen_by, event->sensor,
                               severity_name(event->severity), (unsigned long long)event->sequence);
         told.tail_size = text->sentences.size - told.sentence - told.sentence_size;
         told.json = text->jsons.size;

@@ -135,7 +135,7 @@ static void appeared_with_facts(void **state) {
         (void)state;
         event.action = &login;
         event.severity = SEVERITY_LOW;
-        event.actor.known = true;
+        event.actor = &(const struct actor){ .process = { .pid = 1 } };
         record.values[USER] = value_string("alice");
         record.values[SOURCE] = value_string("192.0.2.7");
         record.values[UID] = value_number(1000);
