@@ -122,6 +122,7 @@ static int check(const struct command *command, bool print, bool json) {
         struct configuration_options options = {
                 .file = command->file,
                 .watches = command->watches,
+                .sources = command->sources,
                 .alert_kinds = command->alert_kinds,
                 .any_owner = command_any_owner(),
         };

@@ -137,6 +137,7 @@ struct settings *command_settings(const struct command *command) {
         struct configuration_options options = {
                 .file = command->file,
                 .watches = command->watches,
+                .sources = command->sources,
                 .alert_kinds = command->alert_kinds,
                 .any_owner = command_any_owner(),
         };

@@ -5,6 +5,7 @@
 
 struct verb;
 struct option;
+struct source;
 struct watch;
 struct ledger_reader;
 struct lmdb_baseline;
@@ -13,6 +14,7 @@ struct buffer;
 struct command {
         const char *file;                       /* main configuration file; NULL in the tables: the usual one */
         const struct watch *const *watches;     /* registry: known kinds, NULL-terminated */
+        const struct source *const *sources;    /* registry: known names of sources, NULL-terminated */
         const char *const *alert_kinds;         /* NULL-terminated */
 };
 

@@ -9,7 +9,11 @@ static const struct verb *const verbs[] = {
 };
 
 int main(int argc, char **argv) {
-        const struct command tables = { .watches = registry_watches, .alert_kinds = registry_alert_kinds };
+        const struct command tables = {
+                .watches = registry_watches,
+                .sources = registry_sources,
+                .alert_kinds = registry_alert_kinds,
+        };
 
         return command_main(&tables, verbs, argc, argv);
 }

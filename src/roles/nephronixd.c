@@ -330,7 +330,11 @@ static int serve(struct settings *settings, const struct configuration_options *
 
 int main(int argc, char **argv) {
         _cleanup_buffer_ struct buffer error = BUFFER_NULL;
-        struct configuration_options configuration = { .watches = registry_watches, .alert_kinds = registry_alert_kinds };
+        struct configuration_options configuration = {
+                .watches = registry_watches,
+                .sources = registry_sources,
+                .alert_kinds = registry_alert_kinds,
+        };
         _cleanup_free_ char *file = NULL;
         struct settings *settings = NULL;
         struct arguments arguments;

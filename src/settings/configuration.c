@@ -10,6 +10,7 @@
 #include "ini.h"
 #include "key.h"
 #include "section.h"
+#include "source.h"
 #include "string-list.h"
 #include "trusted-file.h"
 #include "watch.h"
@@ -36,7 +37,7 @@ static void configuration_done(struct configuration *configuration) {
 
 /* Messages. Each starts with where(), so that "file:line: " is never forgotten; the caller returns -EBADMSG. */
 
-static void where(struct configuration *configuration, struct origin origin) {
+static void where(struct configuration *configuration, struct position origin) {
         escape_append(configuration->error, bytes_of_string(origin.file ? origin.file : "default"));
         buffer_printf(configuration->error, ":%u: ", origin.line);
 }
@@ -52,13 +53,13 @@ static void quote(struct configuration *configuration, const char *text) {
         buffer_append_string(configuration->error, shown < length ? "...\"" : "\"");
 }
 
-static int refuse(struct configuration *configuration, struct origin origin, const char *text) {
+static int refuse(struct configuration *configuration, struct position origin, const char *text) {
         where(configuration, origin);
         buffer_append_string(configuration->error, text);
         return -EBADMSG;
 }
 
-static int refuse_quoting(struct configuration *configuration, struct origin origin, const char *before,
+static int refuse_quoting(struct configuration *configuration, struct position origin, const char *before,
                           const char *text, const char *after) {
         where(configuration, origin);
         buffer_append_string(configuration->error, before);
@@ -80,7 +81,7 @@ static void list_kinds(struct configuration *configuration, const struct section
                         buffer_printf(configuration->error, "%s%s", between, *known);
 }
 
-static int enter_section(struct configuration *configuration, const struct ini_entry *entry, struct origin origin) {
+static int enter_section(struct configuration *configuration, const struct ini_entry *entry, struct position origin) {
         const struct section_kind *kind = section_find_kind(entry->section);
 
         if (!kind)
@@ -110,7 +111,7 @@ static int enter_section(struct configuration *configuration, const struct ini_e
 
 /* A second Kind= may only repeat the first: two files that mean different things by one name are a mistake. */
 static int check_kind(struct configuration *configuration, const struct section *section, const struct given *given,
-                      const char *kind, struct origin origin) {
+                      const char *kind, struct position origin) {
         const char *before = given->count > 0 ? given->items[0].text : section_fixed_kind(section);
 
         if (!section_is_kind(&configuration->sections, section->kind, kind)) {
@@ -135,9 +136,55 @@ static int check_kind(struct configuration *configuration, const struct section 
         return -EBADMSG;
 }
 
+static bool is_source(const struct configuration *configuration, const char *name) {
+        const struct source *const *source = configuration->options->sources;
+
+        for (; source && *source; source++)
+                if (strcmp((*source)->name, name) == 0)
+                        return true;
+        return false;
+}
+
+static int refuse_source(struct configuration *configuration, const char *key, const char *name,
+                         struct position origin) {
+        const struct source *const *source = configuration->options->sources;
+        const char *between = "";
+
+        where(configuration, origin);
+        buffer_printf(configuration->error, "%s= takes names of sources (", key);
+        for (; source && *source; source++, between = ", ")
+                buffer_printf(configuration->error, "%s%s", between, (*source)->name);
+        buffer_append_string(configuration->error, "), not ");
+        quote(configuration, name);
+        return -EBADMSG;
+}
+
+/* A name given twice means no more than once, and stays with the line that gave it first. */
+static int give_sources(struct configuration *configuration, struct given *given, const char *key, const char *text,
+                        struct position origin) {
+        static const char between[] = " \t,";
+        int r = 0;
+
+        for (text += strspn(text, between); r == 0 && *text; text += strspn(text, between)) {
+                _cleanup_free_ char *name = strndup(text, strcspn(text, between));
+                bool known = false;
+
+                if (!name)
+                        return -ENOMEM;
+                text += strlen(name);
+                if (!is_source(configuration, name))
+                        return refuse_source(configuration, key, name, origin);
+                for (size_t i = 0; i < given->count; i++)
+                        known |= strcmp(given->items[i].text, name) == 0;
+                if (!known)
+                        r = section_give(given, name, origin);
+        }
+        return r;
+}
+
 static int on_entry(void *context, const struct ini_entry *entry) {
         struct configuration *configuration = context;
-        const struct origin origin = { .file = configuration->file, .line = entry->line };
+        const struct position origin = { .file = configuration->file, .line = entry->line };
         _cleanup_buffer_ struct buffer text = BUFFER_NULL;
         struct section *section;
         const struct key *key;
@@ -172,6 +219,8 @@ static int on_entry(void *context, const struct ini_entry *entry) {
         }
         if (r == 0 && key->type == KEY_KIND)
                 r = check_kind(configuration, section, given, buffer_string(&text), origin);
+        if (r == 0 && key->type == KEY_SOURCES)
+                return give_sources(configuration, given, key->name, buffer_string(&text), origin);
         if (r < 0)
                 return r;
         if (!key_is_list(key))
@@ -198,7 +247,7 @@ static int read_file(struct configuration *configuration, int directory, const c
         configuration->current = NULL;
         r = ini_parse(buffer_bytes(&text), on_entry, configuration, &fault);
         if (r < 0 && fault.text)
-                return refuse(configuration, (struct origin){ configuration->file, fault.line }, fault.text);
+                return refuse(configuration, (struct position){ configuration->file, fault.line }, fault.text);
         return r;
 }
 
@@ -323,13 +372,13 @@ static int gather(struct configuration *configuration) {
 /* Using what was gathered. */
 
 /* Who chose the light profile; NULL if nobody did. */
-static const char *light_profile(const struct configuration *configuration, struct origin *ret_origin) {
+static const char *light_profile(const struct configuration *configuration, struct position *ret_origin) {
         struct section *section = section_find(&configuration->sections, &section_nephronix, NULL);
         const struct given *given = section_given(section, "Profile");
 
-        *ret_origin = given->count > 0 ? given->items[0].origin : (struct origin){ .file = NULL };
+        *ret_origin = given->count > 0 ? given->items[0].origin : (struct position){ .file = NULL };
         if (configuration->options->light)
-                *ret_origin = (struct origin){ .file = "--light" };
+                *ret_origin = (struct position){ .file = "--light" };
         else if (given->count == 0 || strcmp(given->items[0].text, "light") != 0)
                 return NULL;
         return "light";
@@ -337,7 +386,7 @@ static const char *light_profile(const struct configuration *configuration, stru
 
 static bool is_dropped(const struct configuration *configuration, const struct section *section) {
         const char *kind = section_kind_in_force(&configuration->sections, section);
-        struct origin origin;
+        struct position origin;
 
         return section->kind == &section_watch && light_profile(configuration, &origin) &&
                !section_find_watch(&configuration->sections, kind)->light;
@@ -389,7 +438,7 @@ static int store_alert(const struct configuration *configuration, const struct s
 }
 
 static int store_all(const struct configuration *configuration, struct settings *settings) {
-        struct origin origin;
+        struct position origin;
         int r = 0;
 
         if (configuration->options->file) {
@@ -437,6 +486,7 @@ struct settings *settings_free(struct settings *settings) {
         free(settings->state_directory);
         free(settings->log_file);
         free(settings->run_directory);
+        string_list_done(&settings->sources);
         free(settings);
         return NULL;
 }
@@ -467,7 +517,7 @@ int configuration_load(const struct configuration_options *options, struct setti
 
 static void print_section(const struct configuration *configuration, const struct section *section,
                           configuration_print print, void *context, const char *name) {
-        struct origin light;
+        struct position light;
         bool is_light = light_profile(configuration, &light) != NULL, dropped = is_dropped(configuration, section);
 
         for (size_t i = 0; section->kind->keys[i].name; i++) {

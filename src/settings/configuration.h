@@ -4,6 +4,7 @@
 #include "buffer.h"
 #include "settings.h"
 
+struct source;
 struct watch;
 
 /* Where an effective value came from, for check-config --print. A repeated key is called back for each of its values.
@@ -15,6 +16,7 @@ typedef void (*configuration_print)(void *context, const char *section, const ch
 struct configuration_options {
         const char *file;                       /* main file; NULL: no file, defaults only */
         const struct watch *const *watches;     /* registry: known kinds, NULL-terminated */
+        const struct source *const *sources;    /* registry: known names of Sources=, NULL-terminated */
         const char *const *alert_kinds;         /* NULL-terminated */
         bool light;                             /* --light */
         bool any_owner;                         /* do not refuse files of other owners: check-config by a user, tests */

@@ -26,6 +26,7 @@ static const struct word yes_no[] = {
 };
 static const struct word profiles[] = { { "full", false }, { "light", true }, { NULL } };
 static const struct word namespaces[] = { { "host", false }, { "all", true }, { NULL } };
+static const struct word details[] = { { "folded", false }, { "full", true }, { NULL } };
 static const struct word priorities[] = { { "high", PRIORITY_HIGH }, { "low", PRIORITY_LOW }, { NULL } };
 static const struct word severities[] = {
         { "info", SEVERITY_INFO }, { "low", SEVERITY_LOW }, { "medium", SEVERITY_MEDIUM },
@@ -47,6 +48,8 @@ const struct key key_nephronix[KEYS_MAX + 1] = {
         { "Profile", KEY_SWITCH, IN_SETTINGS(light), "full", .words = profiles },
         { "Interval", KEY_TIME, IN_SETTINGS(interval_ns), "2s", .least = 10 * MILLISECOND, .most = 7 * DAY },
         { "Reconcile", KEY_TIME, IN_SETTINGS(reconcile_ns), "10min", .least = 10 * MILLISECOND, .most = 364 * DAY },
+        { "Sources", KEY_SOURCES, IN_SETTINGS(sources) },
+        { "FoldWindow", KEY_TIME, IN_SETTINGS(fold_window_ns), "1min", .least = SECOND, .most = DAY },
 };
 
 const struct key key_log[KEYS_MAX + 1] = {
@@ -61,6 +64,7 @@ const struct key key_watch[KEYS_MAX + 1] = {
         { "Kind", KEY_KIND, IN_WATCH(kind) },
         { "Enabled", KEY_SWITCH, IN_WATCH(enabled), "yes", .words = yes_no },
         { "Priority", KEY_WORD, IN_WATCH(priority), .words = priorities },
+        { "Detail", KEY_SWITCH, IN_WATCH(full_detail), "folded", .words = details },
         { "Path", KEY_PATHS, IN_WATCH(paths), .only = "files" },
         { "Exclude", KEY_GLOBS, IN_WATCH(excludes), .only = "files" },
         { "Match", KEY_ALTERNATIVES, IN_WATCH(match), "module|bpf", "kernel-messages" },
@@ -182,6 +186,7 @@ int key_read(const struct key *key, const char *text, struct buffer *ret) {
                 break;
         case KEY_GLOBS:
         case KEY_KIND:
+        case KEY_SOURCES:
                 buffer_append_string(ret, text);
                 break;
         }
@@ -237,6 +242,7 @@ void key_describe(const struct key *key, struct buffer *buffer) {
                 break;
         case KEY_GLOBS:
         case KEY_KIND:
+        case KEY_SOURCES:
                 break; /* take anything */
         }
 }
@@ -265,6 +271,7 @@ int key_store(const struct key *key, const char *text, void *target) {
                 return store_text(place, text);
         case KEY_PATHS:
         case KEY_GLOBS:
+        case KEY_SOURCES:
                 return string_list_add(place, text);
         case KEY_SWITCH:
         case KEY_WORD:

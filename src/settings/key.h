@@ -16,6 +16,7 @@ enum key_type {
         KEY_ALTERNATIVES,       /* "a|b" */
         KEY_FILE_NAME,          /* one component */
         KEY_KIND,               /* which kinds there are is not known here */
+        KEY_SOURCES,            /* names of sources, repeatable, several on a line; likewise */
 };
 
 struct word {
@@ -33,14 +34,14 @@ struct key {
         uint64_t least, most;   /* KEY_PATH: least 1 means not "/" */
 };
 
-enum { KEYS_MAX = 8 };          /* of one section; the tables have room for the end behind it */
+enum { KEYS_MAX = 10 };         /* of one section; the tables have room for the end behind it */
 
 /* Each ends with a NULL name. */
 extern const struct key key_nephronix[KEYS_MAX + 1], key_log[KEYS_MAX + 1], key_watch[KEYS_MAX + 1],
         key_alert[KEYS_MAX + 1];
 
 static inline bool key_is_list(const struct key *key) {
-        return key->type == KEY_PATHS || key->type == KEY_GLOBS;
+        return key->type == KEY_PATHS || key->type == KEY_GLOBS || key->type == KEY_SOURCES;
 }
 
 /* Appends the value in its one normal form ("true" is "yes", "600s" is "10min"). 0; -EINVAL if the key does not take

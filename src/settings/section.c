@@ -57,7 +57,7 @@ void section_take_back(struct given *given) {
         *given = (struct given){ .items = NULL };
 }
 
-int section_give(struct given *given, const char *text, struct origin origin) {
+int section_give(struct given *given, const char *text, struct position origin) {
         char *copy = strdup(text);
         struct item *items = copy ? reallocarray(given->items, given->count + 1, sizeof(*items)) : NULL;
 
@@ -102,7 +102,7 @@ struct section *section_find(const struct sections *sections, const struct secti
 }
 
 static int add(struct sections *sections, const struct section_kind *kind, const char *label,
-               const struct built_in *built_in, struct origin origin, struct section **ret) {
+               const struct built_in *built_in, struct position origin, struct section **ret) {
         unsigned rank = rank_of(kind, built_in);
         struct section *section, **items;
         size_t place;
@@ -129,13 +129,13 @@ static int add(struct sections *sections, const struct section_kind *kind, const
         return 0;
 }
 
-int section_add(struct sections *sections, const struct section_kind *kind, const char *label, struct origin origin,
+int section_add(struct sections *sections, const struct section_kind *kind, const char *label, struct position origin,
                 struct section **ret) {
         return add(sections, kind, label, NULL, origin, ret);
 }
 
 int section_add_defaults(struct sections *sections) {
-        const struct origin nowhere = { .file = NULL };
+        const struct position nowhere = { .file = NULL };
         struct section *section;
         int r;
 

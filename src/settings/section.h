@@ -4,14 +4,14 @@
 #include "configuration.h"
 #include "key.h"
 
-struct origin {
+struct position {
         const char *file;       /* borrowed; NULL: the default */
         unsigned line;
 };
 
 struct item {
         char *text;             /* owned; as key_read() gave it back */
-        struct origin origin;
+        struct position origin;
 };
 
 /* The values of one key; none: the default is in force. */
@@ -32,7 +32,7 @@ extern const struct section_kind section_nephronix, section_log, section_watch, 
 struct section {
         const struct section_kind *kind;
         char *label;            /* owned; NULL if the kind has none */
-        struct origin origin;   /* its first header */
+        struct position origin;   /* its first header */
         unsigned rank;          /* of the order in which sections are used and shown */
         const struct built_in *built_in;        /* NULL: there only because a file says so */
         struct given given[KEYS_MAX];
@@ -51,7 +51,7 @@ void section_done(struct sections *sections);
 
 const struct section_kind *section_find_kind(const char *name);         /* NULL: unknown */
 struct section *section_find(const struct sections *sections, const struct section_kind *kind, const char *label);
-int section_add(struct sections *sections, const struct section_kind *kind, const char *label, struct origin origin,
+int section_add(struct sections *sections, const struct section_kind *kind, const char *label, struct position origin,
                 struct section **ret);
 
 /* The place of a key in kind->keys and in given; an unknown name has the place behind the last. */
@@ -72,5 +72,5 @@ bool section_has_key(const struct sections *sections, const struct section *sect
 const char *section_default(const struct sections *sections, const struct section *section, const struct key *key);
 
 /* Copies the text. 0 or -ENOMEM. */
-int section_give(struct given *given, const char *text, struct origin origin);
+int section_give(struct given *given, const char *text, struct position origin);
 void section_take_back(struct given *given);

@@ -53,6 +53,7 @@ static void expect_settings(const struct settings *settings) {
         expect_path(settings->run_directory);
         expect_path(settings->host_root);
         expect(settings->interval_ns > 0 && settings->reconcile_ns > 0 && settings->log_keep_ns > 0);
+        expect(settings->fold_window_ns >= 1000000000 && settings->sources.count <= ELEMENTS(test_sources) - 1);
         expect(settings->log_max_size > 0 && settings->log_max_use > 0 && settings->ledger_segment_size > 0);
         for (size_t i = 0; i < settings->n_watches; i++) {
                 const struct watch_settings *watch = &settings->watches[i];

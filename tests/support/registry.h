@@ -2,6 +2,7 @@
 #pragma once
 
 #include "configuration.h"
+#include "source.h"
 #include "watch.h"
 
 #define TEST_WATCH(name, ...) static const struct watch test_##name = { __VA_ARGS__ }
@@ -21,9 +22,13 @@ static const struct watch *const test_registry[] = {
         &test_self, &test_files, &test_packages, &test_modules, &test_bpf, &test_messages, &test_connections,
         &test_users, &test_processes, NULL,
 };
+static const struct source test_bpf_source = { .name = "bpf" }, test_fanotify_source = { .name = "fanotify" },
+                           test_timer_source = { .name = "timer" };
+static const struct source *const test_sources[] = { &test_bpf_source, &test_fanotify_source, &test_timer_source, NULL };
 static const char *const test_alert_kinds[] = { "wall", "exec", NULL };
 
 static const struct configuration_options defaults_only = {
         .watches = test_registry,
+        .sources = test_sources,
         .alert_kinds = test_alert_kinds,
 };

@@ -46,6 +46,8 @@ static void test_defaults(void **unused) {
         assert_false(settings->light);
         assert_int_equal(settings->interval_ns, 2 * SECOND);
         assert_int_equal(settings->reconcile_ns, 600 * SECOND);
+        assert_int_equal(settings->fold_window_ns, 60 * SECOND);
+        assert_int_equal(settings->sources.count, 0);
         assert_int_equal(settings->log_max_size, 100000);
         assert_int_equal(settings->log_keep_ns, 30 * 24 * 3600 * SECOND);
         assert_int_equal(settings->log_max_use, 1 << 30);
@@ -58,6 +60,7 @@ static void test_defaults(void **unused) {
         for (size_t i = 0; i < settings->n_watches; i++) {
                 assert_true(settings->watches[i].enabled);
                 assert_false(settings->watches[i].all_namespaces);
+                assert_false(settings->watches[i].full_detail);
         }
         watch = watch_named(settings, "boot");
         assert_string_equal(watch->kind, "files");
@@ -101,8 +104,9 @@ static void test_every_key(void **unused) {
         fixture_open(&fixture);
         load_text(&fixture, "[Nephronix]\nStateDirectory=/srv//state/./x/\nLogFile=/srv/log\nRunDirectory=/srv/run\n"
                             "HostRoot=/srv/host\nProfile=full\nInterval=500ms\nReconcile=1h\n"
+                            "Sources=fanotify\nFoldWindow=5s\n"
                             "[Log]\nMaxSize=1M\nKeepDays=7\nMaxUse=2G\nQuietRounds=on\nSegmentSize=64K\n"
-                            "[Watch \"connections\"]\nNetworkNamespaces=all\nPriority=high\n"
+                            "[Watch \"connections\"]\nNetworkNamespaces=all\nPriority=high\nDetail=full\n"
                             "[Watch \"kernel-messages\"]\nMatch=usb|oops\nEnabled=false\n"
                             "[Watch \"etc-2\"]\nPath=/etc\nPath=/usr/local/bin/\nKind=files\nExclude=*.swp\n"
                             "Exclude=/etc/mtab\n"
@@ -115,6 +119,9 @@ static void test_every_key(void **unused) {
         assert_string_equal(fixture.settings->host_root, "/srv/host");
         assert_int_equal(fixture.settings->interval_ns, SECOND / 2);
         assert_int_equal(fixture.settings->reconcile_ns, 3600 * SECOND);
+        assert_int_equal(fixture.settings->fold_window_ns, 5 * SECOND);
+        assert_int_equal(fixture.settings->sources.count, 1);
+        assert_string_equal(fixture.settings->sources.items[0], "fanotify");
         assert_int_equal(fixture.settings->log_max_size, 1 << 20);
         assert_int_equal(fixture.settings->log_keep_ns, 7 * 24 * 3600 * SECOND);
         assert_int_equal(fixture.settings->log_max_use, UINT64_C(2) << 30);
@@ -123,6 +130,7 @@ static void test_every_key(void **unused) {
 
         watch = watch_named(fixture.settings, "connections");
         assert_true(watch->all_namespaces);
+        assert_true(watch->full_detail);
         assert_int_equal(watch->priority, PRIORITY_HIGH);
         watch = watch_named(fixture.settings, "kernel-messages");
         assert_string_equal(watch->match, "usb|oops");
@@ -174,6 +182,36 @@ static void test_order_and_light(void **unused) {
         assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot packages self ");
         assert_true(fixture.settings->light);
         fixture_close(&fixture);
+}
+
+/* Which sources may be used after what is given: with blanks or commas, on several lines, each once; none is all. */
+static const struct {
+        const char *given, *sources;
+} source_table[] = {
+        { "", "" },
+        { "Sources=bpf\n", "bpf " },
+        { "Sources=timer bpf\n", "timer bpf " },
+        { "Sources=timer,bpf\n", "timer bpf " },
+        { "Sources=\" , bpf ,\tfanotify, \"\n", "bpf fanotify " },
+        { "Sources=bpf\nSources=fanotify bpf\n", "bpf fanotify " },
+        { "Sources=bpf fanotify\nSources=\nSources=timer\n", "timer " },
+        { "Sources=bpf\nSources=\n", "" },
+};
+
+static void test_source_names(void **unused) {
+        (void)unused;
+        for (size_t i = 0; i < ELEMENTS(source_table); i++) {
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL, names = BUFFER_NULL;
+                struct fixture fixture;
+
+                fixture_open(&fixture);
+                buffer_printf(&text, "[Nephronix]\n%s", source_table[i].given);
+                load_text(&fixture, buffer_string(&text));
+                for (size_t j = 0; j < fixture.settings->sources.count; j++)
+                        buffer_printf(&names, "%s ", fixture.settings->sources.items[j]);
+                assert_string_equal(buffer_string(&names), source_table[i].sources);
+                fixture_close(&fixture);
+        }
 }
 
 /* What paths are in force after what is given. */
@@ -272,6 +310,13 @@ static const struct {
         { "[Nephronix]\nInterval=99999999999999999999s\n",
           "2: Interval= takes a time from 10ms to 1w, a number with its unit (us, ms, s, min, h, d, w), "
           "not \"99999999999999999999s\"" },
+        { "[Nephronix]\nFoldWindow=999ms\n",
+          "2: FoldWindow= takes a time from 1s to 1d, a number with its unit (us, ms, s, min, h, d, w), not \"999ms\"" },
+        { "[Nephronix]\nSources=bpf\nSources=timer, ftrace\n",
+          "3: Sources= takes names of sources (bpf, fanotify, timer), not \"ftrace\"" },
+        { "[Nephronix]\nSources=BPF\n", "2: Sources= takes names of sources (bpf, fanotify, timer), not \"BPF\"" },
+        { "[Nephronix]\nDetail=full\n", "2: unknown key \"Detail\" in [Nephronix]" },
+        { "[Watch \"users\"]\nDetail=some\n", "2: Detail= takes folded or full, not \"some\"" },
         { "[Nephronix]\nProfile=Light\n", "2: Profile= takes full or light, not \"Light\"" },
         { "[Nephronix]\nProfile=full   # or light\n",
           "2: a comment stands on a line of its own (or put the value in double quotes)" },
@@ -535,6 +580,7 @@ int main(void) {
                 cmocka_unit_test(test_small_registry),
                 cmocka_unit_test(test_every_key),
                 cmocka_unit_test(test_order_and_light),
+                cmocka_unit_test(test_source_names),
                 cmocka_unit_test(test_paths),
                 cmocka_unit_test(test_drop_ins),
                 cmocka_unit_test(test_refused),
