@@ -13,13 +13,14 @@ struct origin {
 enum hint_flags {
         HINT_APPEARED = 1 << 0, /* something of this key was made ... */
         HINT_VANISHED = 1 << 1, /* ... and/or removed since: if a look finds nothing and nothing was known, it passed */
+        HINT_BELOW = 1 << 2,    /* it is, or was, a directory: what lies below it may have come or gone with it */
 };
 
 /* "Look at this key of this watch." */
 struct hint {
         const char *watch;      /* a watch's name; NULL: all of the kind */
         const char *kind;       /* kind of watch; both NULL: the clock, those whose time has come */
-        struct bytes key;       /* this record and all below it (key, NUL, more); empty: everything */
+        struct bytes key;       /* this record, with HINT_BELOW all below it too (key, NUL, more); empty: everything */
         unsigned flags;         /* enum hint_flags */
         struct origin origin;
         const char *source;     /* which source says so: static; NULL for the clock */
