@@ -76,6 +76,13 @@ struct engine_report {
         uint64_t last_look_ns, last_change_ns, failing_since_ns; /* wall clock; 0: never */
         uint64_t last_cost_ns, total_cost_ns, cadence_ns;
         const char *conditions;         /* lines; "" if everything can be seen */
+        const char *mechanism;          /* what the sources that cover it use: "bpf, fanotify filesystem mark"; NULL or "":
+                                         * none, it polls */
+        uint64_t covered_since_ns;      /* wall clock: since when by that; 0: not known */
+        const char *limits;             /* what that cannot see, lines; NULL or "": nothing */
+        uint64_t events, lost;          /* hints and deltas that sources gave for it; what they lost of it, where counted */
+        uint64_t last_reconcile_ns;     /* wall clock: when everything was compared last; 0: never */
+        uint64_t reconcile_found;       /* what that found that no event had told */
         bool changed;                   /* in the last round */
         bool looked;                    /* in the last round */
 };

@@ -21,6 +21,7 @@ struct actor {
         const char *entry_type;         /* ECS process.entry_leader.entry_meta.type: "sshd", "terminal", "init", ...; NULL */
         struct bytes remote_address;    /* of an ssh login; empty: none or not known */
         struct bytes container, unit;   /* out of the cgroup; empty: none */
+        struct bytes user_name, login_name; /* of process.user and process.login_user; empty: not known */
         bool in_transaction;
         struct transaction transaction;
 };
