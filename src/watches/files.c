@@ -6,17 +6,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 #include "blake2b.h"
 #include "fd.h"
 #include "file-record.h"
 #include "host.h"
+#include "tree-rules.h"
 
 enum {
         DEPTH_MAX = 2100,               /* a 4,096-character path of one-letter names, and then some */
@@ -40,7 +38,9 @@ struct files_state {
         uint8_t *listing;
         struct frame *frames;
         size_t n_frames, frames_capacity;
+        size_t above;                   /* directories of the tree above the first frame */
         unsigned n_conditions;
+        struct bytes within;            /* of the request; empty: everything */
         /* where the walk stands: what complete() reads */
         int directory;
         const char *name;
@@ -98,16 +98,6 @@ static void say(struct files_state *state, struct collector *collector, const ch
         free(text);
 }
 
-static bool excluded(const struct files_state *state, const char *path, const char *name) {
-        for (size_t i = 0; i < state->settings->excludes.count; i++) {
-                const char *pattern = state->settings->excludes.items[i];
-
-                if (fnmatch(pattern, path, 0) == 0 || fnmatch(pattern, name, 0) == 0)
-                        return true;
-        }
-        return false;
-}
-
 /* The key of an absolute path: no leading '/', NUL between components (record.h, FIELD_KEY_PATH). A directory then sorts
  * before what lies in it, and that before its next sibling: the order of the walk. */
 static int make_key(struct files_state *state) {
@@ -127,7 +117,11 @@ static int leave(struct files_state *state, struct collector *collector, const c
         if (!collector->unseen)
                 return 0;
         r = make_key(state);
-        return r < 0 ? r : collector->unseen(collector, buffer_bytes(&state->key));
+        if (r < 0)
+                return r;
+        /* of a place above the part that was asked for, only that part is missed */
+        return collector->unseen(collector, buffer_bytes(&state->key).size < state->within.size ? state->within
+                                                                                               : buffer_bytes(&state->key));
 }
 
 static int emit(struct files_state *state, struct collector *collector, int directory, const char *name,
@@ -166,32 +160,6 @@ int files_complete(void *data, struct record *record) {
         if (state->directory < 0 || !bytes_equal(type.bytes, bytes_of_string("file")))
                 return 0;
         return file_record_digest(state->directory, state->name, record, state->digest);
-}
-
-/* Kernel interfaces shaped like files: what reading them does is not ours to find out, and their content moves by itself. */
-static bool is_pseudo_filesystem(int fd) {
-        struct statfs fs;
-
-        if (fstatfs(fd, &fs) < 0)
-                return false;
-        switch ((unsigned long)fs.f_type) {
-        case PROC_SUPER_MAGIC:
-        case SYSFS_MAGIC:
-        case DEBUGFS_MAGIC:
-        case TRACEFS_MAGIC:
-        case SECURITYFS_MAGIC:
-        case CGROUP_SUPER_MAGIC:
-        case CGROUP2_SUPER_MAGIC:
-        case DEVPTS_SUPER_MAGIC:
-        case BPF_FS_MAGIC:
-        case PSTOREFS_MAGIC:
-        case EFIVARFS_MAGIC:
-        case SELINUX_MAGIC:
-        case 0x62656570: /* configfs, in no header */
-                return true;
-        default:
-                return false;
-        }
 }
 
 static int compare_names(const void *a, const void *b, void *text) {
@@ -237,7 +205,7 @@ static int enter(struct files_state *state, struct collector *collector, int par
         struct frame *frame;
         int r;
 
-        if (state->n_frames == DEPTH_MAX) {
+        if (state->above + state->n_frames >= DEPTH_MAX) {
                 say(state, collector, "%s: deeper than %d levels, not entered", buffer_string(&state->path), DEPTH_MAX);
                 return 0;
         }
@@ -271,7 +239,7 @@ static int enter(struct files_state *state, struct collector *collector, int par
         buffer_clear(&frame->offsets);
 
         if ((state->n_frames == 0 || state->frames[state->n_frames - 1].device != device) &&
-            is_pseudo_filesystem(frame->fd)) {
+            tree_is_kernel_filesystem(frame->fd)) {
                 say(state, collector, "%s: a kernel filesystem, not entered", buffer_string(&state->path));
                 frame->fd = fd_close(frame->fd);
                 return 0;
@@ -291,7 +259,7 @@ static int visit(struct files_state *state, struct collector *collector, int dir
         struct statx stat;
         int r;
 
-        if (excluded(state, buffer_string(&state->path), name))
+        if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name))
                 return 0;
         if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
                 if (errno == ENOENT)
@@ -330,10 +298,103 @@ static int walk(struct files_state *state, struct collector *collector) {
         return 0;
 }
 
+/* How the keys of the top of a tree and of the part that was asked for lie to each other. */
+enum place { PLACE_ELSEWHERE, PLACE_INSIDE_PART, PLACE_AROUND_PART };
+
+static enum place place_of(struct files_state *state, struct bytes within) {
+        struct bytes top = buffer_bytes(&state->key);
+        size_t shorter = top.size < within.size ? top.size : within.size;
+
+        if (within.size == 0)
+                return PLACE_INSIDE_PART;
+        if (shorter && memcmp(top.data, within.data, shorter) != 0)
+                return PLACE_ELSEWHERE;
+        if (top.size == within.size)
+                return PLACE_INSIDE_PART;
+        if (top.size > within.size)
+                return top.data[shorter] == '\0' ? PLACE_INSIDE_PART : PLACE_ELSEWHERE;
+        return top.size == 0 || within.data[shorter] == '\0' ? PLACE_AROUND_PART : PLACE_ELSEWHERE;
+}
+
+/* One step of walk_part(): a directory on the way, by the rules of the walk. 1 and *directory moved on; 0: the walk would not
+ * have come by here. */
+static int step(struct files_state *state, struct collector *collector, int *directory, const char *name, uint64_t *device) {
+        struct statx stat;
+        uint64_t inner_device;
+        int fd;
+
+        if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name))
+                return 0;
+        if (state->above == DEPTH_MAX)
+                return 0;
+        fd = openat(*directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0) {
+                int error = errno;
+
+                if (error == ENOMEM || error == EMFILE || error == ENFILE)
+                        return -error;
+                if (error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG)
+                        return 0;
+                return leave(state, collector, "cannot be entered: ", -error);
+        }
+        (void)fd_close(*directory);
+        *directory = fd;
+        if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE, &stat) < 0)
+                return leave(state, collector, "", errno);
+        inner_device = (uint64_t)stat.stx_dev_major << 32 | stat.stx_dev_minor;
+        if ((state->above == 0 || inner_device != *device) && tree_is_kernel_filesystem(fd))
+                return 0;
+        *device = inner_device;
+        state->above++;
+        return 1;
+}
+
+/* Goes from the top of a tree straight to the part below it that was asked for: what that costs grows with its depth alone.
+ * 'directory' is that in which the top lies; it is the callee's. */
+static int walk_part(struct files_state *state, struct collector *collector, int directory, const char *top_name) {
+        _cleanup_close_ int here = directory;
+        _cleanup_buffer_ struct buffer names = BUFFER_NULL;
+        size_t at = state->key.size ? state->key.size + 1 : 0;
+        uint64_t device = 0;
+        const char *name;
+        int r;
+
+        if (memchr(state->within.data, '/', state->within.size))
+                return 0;
+        buffer_append_bytes(&names, state->within);
+        buffer_append_byte(&names, '\0');
+        if (buffer_error(&names) < 0)
+                return -ENOMEM;
+        r = step(state, collector, &here, top_name, &device);
+        while (r > 0) {
+                size_t length;
+
+                name = (const char *)names.data + at;
+                length = strlen(name);
+                if (length == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+                        return 0;
+                if (state->path.size > 1)
+                        buffer_append_byte(&state->path, '/');
+                buffer_append_string(&state->path, name);
+                r = buffer_error(&state->path);
+                if (r < 0)
+                        return r;
+                at += length + 1;
+                if (at < names.size) {
+                        r = step(state, collector, &here, name, &device);
+                        continue;
+                }
+                r = visit(state, collector, here, name);
+                return r < 0 ? r : walk(state, collector);
+        }
+        return r;
+}
+
 /* The tree's top is looked at in its parent, so that a top which is no directory, or a link, is a record like any other. */
 static int walk_tree(struct files_state *state, struct collector *collector, const char *top) {
         _cleanup_free_ char *parent = strdup(top);
         _cleanup_close_ int directory = -1;
+        enum place place;
         struct statx stat;
         char *slash;
         int r;
@@ -344,16 +405,26 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
         if (!slash)
                 return -EINVAL;
         *slash = '\0';
+        state->above = 0;
         buffer_clear(&state->path);
         buffer_append_string(&state->path, top);
+        r = make_key(state);
+        if (r < 0)
+                return r;
+        place = place_of(state, state->within);
+        if (place == PLACE_ELSEWHERE)
+                return 0;
         directory = host_openat(state->host, parent, O_PATH | O_DIRECTORY);
+        if (directory >= 0 && place == PLACE_AROUND_PART)
+                return walk_part(state, collector, TAKE_FD(directory), slash[1] ? slash + 1 : ".");
         if (directory < 0 || statx(directory, slash[1] ? slash + 1 : ".", AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stat) < 0) {
                 r = directory < 0 ? directory : -errno;
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
-                if (r == -ENOENT || r == -ENOTDIR)
-                        say(state, collector, "no %s on this host", top);
-                else
+                if (r == -ENOENT || r == -ENOTDIR) {
+                        if (place == PLACE_INSIDE_PART)
+                                say(state, collector, "no %s on this host", top);
+                } else
                         return leave(state, collector, "", r);
                 return 0;
         }
@@ -384,7 +455,6 @@ int files_collect(void *data, const struct collect_request *request, struct coll
         _cleanup_free_ char **sorted = NULL;
         int r = 0;
 
-        (void)request;
         sorted = reallocarray(NULL, paths->count + 1, sizeof(*sorted));
         if (!sorted)
                 return -ENOMEM;
@@ -394,12 +464,14 @@ int files_collect(void *data, const struct collect_request *request, struct coll
         }
 
         state->n_conditions = 0;
+        state->within = request->within;
         for (size_t i = 0; i < paths->count && r >= 0; i++)
                 r = walk_tree(state, collector, sorted[i]);
         while (state->n_frames > 0) {
                 struct frame *frame = &state->frames[--state->n_frames];
                 frame->fd = fd_close(frame->fd);
         }
+        state->within = BYTES_NULL;
         if (r >= 0 && state->n_conditions > CONDITIONS_MAX) {
                 unsigned more = state->n_conditions - CONDITIONS_MAX;
                 state->n_conditions = 0;
@@ -429,6 +501,7 @@ const struct watch watch_files = {
         .label = "{path}",
         .priority = PRIORITY_HIGH,
         .light = true,
+        .can_look_within = true,
         .appeared = { "file-created", "file", "creation", SEVERITY_HIGH, false, "{type} {path} was created" },
         .vanished = { "file-deleted", "file", "deletion", SEVERITY_HIGH, false, "{type} {path} was deleted" },
         .changed = { "file-modified", "file", "change", SEVERITY_HIGH, false, NULL },

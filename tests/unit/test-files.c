@@ -704,6 +704,146 @@ static void test_stopped(void **state) {
         }
 }
 
+/* ---- one key and what lies below it ---- */
+
+static int collect_within(struct look *look, const char *path) {
+        struct collect_request request = { .after = BYTES_NULL };
+        _cleanup_buffer_ struct buffer key = BUFFER_NULL;
+
+        buffer_append_string(&key, path + 1);
+        for (size_t i = 0; i < key.size; i++)
+                if (key.data[i] == '/')
+                        key.data[i] = '\0';
+        request.within = buffer_bytes(&key);
+        buffer_clear(&look->text);
+        buffer_clear(&look->test.conditions);
+        look->test.count = 0;
+        return watch_files.collect(look->state, &request, &look->test.collector);
+}
+
+static void assert_finds_within(struct look *look, const char *path, const char *records, const char *conditions) {
+        assert_int_equal(collect_within(look, path), WATCH_OK);
+        assert_string_equal(buffer_string(&look->text), records);
+        assert_string_equal(buffer_string(&look->test.conditions), conditions);
+}
+
+/* The lines of a whole look that are of this path or below it. */
+static void lines_within(struct bytes all, const char *path, struct buffer *ret) {
+        const char *line = (const char *)all.data, *end = line + all.size;
+
+        while (line < end) {
+                const char *next = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1;
+                const char *at = memchr(line, '/', (size_t)(next - line));
+                size_t length = strlen(path);
+
+                if (strncmp(at, path, length) == 0 && (at[length] == '/' || at[length] == ' ' || at[length] == '\n'))
+                        buffer_append(ret, line, (size_t)(next - line));
+                line = next;
+        }
+}
+
+static void test_within(void **state) {
+        static const char *const asked[] = {
+                "/a", "/a/b", "/a/b/c", "/a/b/c/d", "/a/b/c/d/file", "/a/b-", "/a/b-/x", "/a/link", "/a/link/file", "/a/fifo",
+                "/a/b.tmp", "/a/no.tmp/below", "/a/none", "/a/none/below", "/a/b/c/d/file/below", "/z/deep/tree", "/z/deep",
+                "/z/deep/tree/1", "/z", "/z/deep/other", "/ab", "/other", "/a/b/c/d/", "/a/./b", "/a/b/../b", "/single", "/single/x",
+        };
+        struct look *look = *state;
+        _cleanup_buffer_ struct buffer all = BUFFER_NULL;
+        _cleanup_buffer_ struct buffer expected = BUFFER_NULL;
+        size_t descriptors;
+
+        tree_text(&look->tree, "a/b/c/d/file", "1");
+        tree_text(&look->tree, "a/b/c/d/other", "2");
+        tree_text(&look->tree, "a/b/c/zz", "3");
+        tree_text(&look->tree, "a/b-/x", "4");
+        tree_text(&look->tree, "a/b.tmp", "5");
+        tree_text(&look->tree, "a/no.tmp/below", "6");
+        tree_text(&look->tree, "other/file", "7");
+        tree_text(&look->tree, "ab/file", "8");
+        tree_text(&look->tree, "z/deep/tree/1", "9");
+        tree_text(&look->tree, "z/deep/other", "10");
+        tree_text(&look->tree, "single", "11");
+        make_link(look, "b/c/d", "a/link");
+        make_fifo(look, "a/fifo");
+        watch_paths(look, "/z/deep/tree", "/single", "/a", NULL);
+        exclude(look, "*.tmp");
+        look->complete = true;
+        assert_int_equal(collect(look), WATCH_OK);
+        buffer_append_bytes(&all, buffer_bytes(&look->text));
+        descriptors = open_descriptors();
+        for (size_t i = 0; i < ELEMENTS(asked); i++) {
+                buffer_clear(&expected);
+                lines_within(buffer_bytes(&all), asked[i], &expected);
+                assert_finds_within(look, asked[i], buffer_string(&expected), "");
+        }
+        assert_int_equal(open_descriptors(), descriptors);
+
+        /* the root as a tree */
+        watch_paths(look, "/", NULL);
+        assert_finds_within(look, "/other", "dir /other\nfile /other/file d5c47f63\n", "");
+        assert_finds_within(look, "/other/file", "file /other/file d5c47f63\n", "");
+
+        /* a tree that is not there is missed only by those who ask for it or for all around it */
+        watch_paths(look, "/gone/tree", NULL);
+        assert_finds_within(look, "/gone/tree/file", "", "");
+        assert_finds_within(look, "/gone", "", "no /gone/tree on this host\n");
+        assert_finds_within(look, "/elsewhere", "", "");
+}
+
+/* A name that no file can have is asked for by nobody honest. */
+static void test_within_hostile(void **state) {
+        static const char *const keys[] = { "a/b", "a\0b/c", "a\0\0b", "a\0", "\0a", "a\0..\0a\0b", "\0" };
+        static const size_t sizes[] = { 3, 5, 4, 2, 2, 8, 1 };
+        struct look *look = *state;
+        _cleanup_buffer_ struct buffer name = BUFFER_NULL;
+
+        tree_text(&look->tree, "a/b/c", "");
+        watch_paths(look, "/a", NULL);
+        for (size_t i = 0; i < ELEMENTS(keys); i++) {
+                struct collect_request request = { .within = bytes_of(keys[i], sizes[i]) };
+
+                look->test.count = 0;
+                assert_int_equal(watch_files.collect(look->state, &request, &look->test.collector), WATCH_OK);
+                assert_int_equal(look->test.count, 0);
+        }
+        buffer_append_string(&name, "/a/");
+        buffer_append_fill(&name, 'n', 5000);
+        buffer_append_string(&name, "/b");
+        assert_finds_within(look, buffer_string(&name), "", "");
+}
+
+/* A folder on the way that becomes a link to somewhere else: what is there is nobody's record. */
+static void test_within_swapped(void **state) {
+        struct look *look = *state;
+
+        tree_text(&look->tree, "secret/inner", "");
+        tree_text(&look->tree, "t/prey/inner", "");
+        watch_paths(look, "/t", NULL);
+        assert_finds_within(look, "/t/prey/inner", "file /t/prey/inner\n", "");
+        swap_with = "../secret";
+        swap_folder = swap_fifo = false;
+        look->between = swap;
+        assert_finds_within(look, "/t/prey", "dir /t/prey\n", "");
+        look->between = NULL;
+        assert_finds_within(look, "/t/prey/inner", "", "");
+        assert_finds_within(look, "/t/prey", "symlink /t/prey -> ../secret\n", "");
+}
+
+/* Kernel filesystems are left out on the way too. */
+static void test_within_kernel_filesystem(void **state) {
+        struct look *look = *state;
+
+        host_close(&look->host);
+        assert_int_equal(host_open(&look->host, "/"), 0);
+        watch_paths(look, "/proc", NULL);
+        assert_finds_within(look, "/proc/self/status", "", "");
+        assert_finds_within(look, "/proc", "dir /proc\n", "/proc: a kernel filesystem, not entered\n");
+        watch_paths(look, "/", NULL);
+        assert_finds_within(look, "/proc/self/status", "", "");
+        assert_finds_within(look, "/proc/version", "", "");
+}
+
 #define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -714,6 +854,8 @@ int main(void) {
                 FILES_TEST(test_kernel_filesystem),
                 FILES_TEST(test_digests),        FILES_TEST(test_holes),      FILES_TEST(test_swapped_file),
                 FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
+                FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
+                FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
