@@ -61,25 +61,30 @@ struct baseline_ops {
         /* --- Notes: the short way, for one change that must be told within microseconds. What is noted stands against a killed
          * daemon when note_commit() returns (one write to a journal, no sync), and against a power cut with the next
          * transaction: begin() first applies all notes to it, so that BASELINE_NOW has them and BASELINE_BEFORE has not,
-         * commit() empties the journal, abort() leaves the notes as they were. Not inside a transaction, but for get(). --- */
+         * commit() empties the journal, abort() leaves the notes as they were. Outside of a transaction read() and last_key()
+         * do not see notes; get(), get_fact() and outbox() do. Inside of one all but get() answers -EBUSY.
+         * -ENOBUFS: too much is noted, or with other fields: begin() and commit(), then try again. --- */
 
         /* The record of one key as it is with notes (and what the open transaction has put). 1 and *ret, whose bytes live in
          * 'room' (cleared first); 0 not there; or negative errno. */
         int (*get)(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
                    struct buffer *room, struct record *ret);
-        /* Staged until note_commit() or note_abort(). The watch must be known. A record without a single value is one of which
+        /* Staged until note_commit() or note_abort(); begin() drops it too. The watch must be known (-ENOENT). A record without a single value is one of which
          * only the key is known yet. */
         int (*note_put)(struct baseline *baseline, const char *name, const struct field *fields, const struct record *record);
         int (*note_remove)(struct baseline *baseline, const char *name, struct bytes key);
         int (*note_fact)(struct baseline *baseline, const char *name, struct bytes value);
         /* As file(): outbox() shows it behind what is committed, from note_commit() on. */
         int (*note_file)(struct baseline *baseline, enum outbox_destination destination, struct bytes data);
-        /* Alerts up to this outbox number have gone out: they are not shown by outbox() again, even after a crash. */
+        /* Alerts up to this outbox number have gone out: they are not shown by outbox() again, even after a crash. At once, not
+         * staged. If the journal cannot be written, that is the answer, and they are not shown until the daemon ends. */
         int (*note_alerted)(struct baseline *baseline, uint64_t number);
-        /* 'durable': as said above; else what is staged is kept in memory alone, and a daemon that is killed finds it anew. */
+        /* 'durable': as said above; else what is staged is kept in memory alone, and a daemon that is killed finds it anew.
+         * At an error nothing was noted and nothing is staged any more. */
         int (*note_commit)(struct baseline *baseline, bool durable);
         void (*note_abort)(struct baseline *baseline);
-        /* Calls back with each noted record change that is not in a transaction yet, ordered by name and key: 'gone' or there. */
+        /* Calls back with each record change that was noted since the last commit(), ordered by name and key: 'gone' or there.
+         * What was only noted and is gone again is left out. The callback may read, and change nothing. */
         int (*noted)(struct baseline *baseline,
                      int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context);
 

@@ -8,8 +8,10 @@
 
 #include "lmdb-error.h"
 #include "lmdb-inspect.h"
+#include "lmdb-lookup.h"
 #include "lmdb-stream.h"
 #include "long-keys.h"
+#include "notes.h"
 #include "record-codec.h"
 
 enum {
@@ -19,12 +21,15 @@ enum {
 };
 
 #define NUMBER_FACT ".outbox"
+#define ALERTED_FACT ".alerted"
 
 struct lmdb_baseline {
         struct baseline baseline;
         struct lmdb_session session;
         struct buffer value;            /* scratch */
-        uint64_t next_number;           /* of the outbox; each commit that filed something keeps it as a fact */
+        struct lmdb_lookup lookup;
+        struct notes notes;             /* its number: each commit that filed something keeps it as a fact */
+        uint64_t alerted;               /* as the fact says */
         bool filed;
         size_t changes;                 /* in the open transaction */
         int trouble;                    /* what spoilt the transaction or its part */
@@ -135,26 +140,6 @@ static int baseline_known(struct baseline *baseline, const char *name) {
         return read_known(from_interface(baseline), name, &fields);
 }
 
-static int baseline_begin(struct baseline *baseline) {
-        struct lmdb_baseline *lmdb = from_interface(baseline);
-        int r;
-
-        if (lmdb->session.environment.reader)
-                return -EROFS;
-        if (lmdb->session.transaction)
-                return -EBUSY;
-        r = lmdb_environment_begin_write(&lmdb->session.environment, &lmdb->session.transaction);
-        if (r < 0) {
-                lmdb->session.transaction = NULL;
-                return r;
-        }
-        lmdb->changes = 0;
-        lmdb->filed = false;
-        lmdb->trouble = 0;
-        lmdb->ready_fields = NULL;
-        return 0;
-}
-
 static int check_writing(const struct lmdb_baseline *lmdb) {
         if (lmdb->session.environment.reader)
                 return -EROFS;
@@ -198,6 +183,14 @@ static int baseline_end_part(struct baseline *baseline, bool keep) {
         mdb_txn_abort(part);
         lmdb->trouble = 0;
         return 0;
+}
+
+static int write_fact(struct lmdb_baseline *lmdb, const char *name, struct bytes value) {
+        MDB_val key = lmdb_tables_name(name);
+        MDB_val data = { .mv_size = value.size, .mv_data = (void *)(uintptr_t)value.data };
+
+        lmdb->changes++;
+        return lmdb_error(mdb_put(now(lmdb), write_table(lmdb, LMDB_TABLE_FACTS), &key, &data, 0));
 }
 
 /* Writes every record of a table anew, with the fields of today. */
@@ -364,7 +357,7 @@ static int baseline_set_known(struct baseline *baseline, const char *name, const
 
 static int baseline_file(struct baseline *baseline, enum outbox_destination destination, struct bytes data) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
-        uint64_t number = htobe64(lmdb->next_number);
+        uint64_t number = htobe64(lmdb->notes.next_number);
         MDB_val key = { .mv_size = sizeof(number), .mv_data = &number }, value = { .mv_size = data.size + 1 };
         uint8_t *place;
         int r;
@@ -372,7 +365,7 @@ static int baseline_file(struct baseline *baseline, enum outbox_destination dest
         r = check_writing(lmdb);
         if (r < 0)
                 return r;
-        if (destination < OUTBOX_LEDGER || destination > OUTBOX_ALERT || data.size >= INT32_MAX)
+        if (destination < OUTBOX_LEDGER || destination > OUTBOX_SENTENCE || data.size >= INT32_MAX)
                 return -EINVAL;
         r = lmdb_error(mdb_put(now(lmdb), write_table(lmdb, LMDB_TABLE_OUTBOX), &key, &value, MDB_RESERVE));
         if (r < 0)
@@ -382,7 +375,7 @@ static int baseline_file(struct baseline *baseline, enum outbox_destination dest
         if (data.size)
                 memcpy(place + 1, data.data, data.size);
         /* Not taken back with a part: a gap is no harm, a number with two meanings is. */
-        lmdb->next_number++;
+        lmdb->notes.next_number++;
         lmdb->filed = true;
         lmdb->changes += 1 + data.size / 4096;
         return 0;
@@ -420,14 +413,6 @@ static int baseline_settle(struct baseline *baseline, uint64_t number) {
         return explain(lmdb, r);
 }
 
-static int write_fact(struct lmdb_baseline *lmdb, const char *name, struct bytes value) {
-        MDB_val key = lmdb_tables_name(name);
-        MDB_val data = { .mv_size = value.size, .mv_data = (void *)(uintptr_t)value.data };
-
-        lmdb->changes++;
-        return lmdb_error(mdb_put(now(lmdb), write_table(lmdb, LMDB_TABLE_FACTS), &key, &data, 0));
-}
-
 static int read_fact(struct lmdb_baseline *lmdb, const char *name, void *ret, size_t size, size_t *ret_size) {
         MDB_val key = lmdb_tables_name(name), value;
         const MDB_dbi *tables;
@@ -452,6 +437,26 @@ static int read_fact(struct lmdb_baseline *lmdb, const char *name, void *ret, si
         return r;
 }
 
+/* A number that a fact holds. 1, 0 not there and *ret as it was, -EBADMSG. */
+static int read_number(struct lmdb_baseline *lmdb, const char *name, uint64_t *ret) {
+        uint64_t number;
+        size_t size;
+        int r;
+
+        r = read_fact(lmdb, name, &number, sizeof(number), &size);
+        if (r <= 0)
+                return r == -ENOBUFS ? -EBADMSG : r;
+        if (size != sizeof(number))
+                return -EBADMSG;
+        *ret = be64toh(number);
+        return 1;
+}
+
+/* An alert that has gone out waits for nothing any more. */
+static bool is_alerted(const struct lmdb_baseline *lmdb, uint64_t number, uint8_t destination) {
+        return destination == OUTBOX_ALERT && number <= lmdb->notes.alerted;
+}
+
 static int check_fact_name(const char *name) {
         size_t size = strlen(name);
 
@@ -469,9 +474,21 @@ static int baseline_set_fact(struct baseline *baseline, const char *name, struct
 }
 
 static int baseline_get_fact(struct baseline *baseline, const char *name, void *ret, size_t size, size_t *ret_size) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        const struct note *note;
         int r = check_fact_name(name);
 
-        return r < 0 ? r : read_fact(from_interface(baseline), name, ret, size, ret_size);
+        if (r < 0)
+                return r;
+        note = lmdb->session.transaction ? NULL : notes_find(&lmdb->notes.facts, bytes_of_string(name));
+        if (!note)
+                return read_fact(lmdb, name, ret, size, ret_size);
+        if (note->op.value.size > size)
+                return -ENOBUFS;
+        if (note->op.value.size)
+                memcpy(ret, note->op.value.data, note->op.value.size);
+        *ret_size = note->op.value.size;
+        return 1;
 }
 
 static void forget_transaction(struct lmdb_baseline *lmdb, bool rest) {
@@ -491,9 +508,86 @@ static void baseline_abort(struct baseline *baseline) {
         forget_transaction(lmdb, false);
 }
 
+static int apply_record(struct lmdb_baseline *lmdb, const struct notes_watch *watch, const struct note *note) {
+        MDB_dbi table;
+        int r;
+
+        lmdb->changes++;
+        if (note->op.kind == NOTE_PUT) {
+                r = make_ready(lmdb, watch->name, watch->fields);
+                return r < 0 ? r : long_keys_put(now(lmdb), lmdb->ready_table, note->op.key, note->op.value);
+        }
+        r = lmdb_tables_open(now(lmdb), watch->name, false, &table);
+        if (r > 0)
+                r = long_keys_remove(now(lmdb), table, note->op.key);
+        return r < 0 ? r : 0;
+}
+
+static int apply_to_table(struct lmdb_baseline *lmdb, enum lmdb_table table, const struct note *note) {
+        MDB_val key = { .mv_size = note->op.key.size, .mv_data = (void *)(uintptr_t)note->op.key.data };
+        MDB_val value = { .mv_size = note->op.value.size, .mv_data = (void *)(uintptr_t)note->op.value.data };
+
+        lmdb->changes += 1 + value.mv_size / 4096;
+        return lmdb_error(mdb_put(now(lmdb), write_table(lmdb, table), &key, &value, 0));
+}
+
+static int apply_alerted(struct lmdb_baseline *lmdb) {
+        uint8_t number[8];
+
+        if (lmdb->notes.alerted == lmdb->alerted)
+                return 0;
+        return write_fact(lmdb, ALERTED_FACT, notes_number_key(lmdb->notes.alerted, number));
+}
+
+/* Puts everything noted into the transaction that has just begun. */
+static int apply_notes(struct lmdb_baseline *lmdb) {
+        const struct notes *notes = &lmdb->notes;
+        const struct note *note;
+        int r = apply_alerted(lmdb);
+
+        for (const struct notes_watch *watch = notes->watches; watch; watch = watch->next)
+                for (note = notes_above(&watch->records, NULL); r == 0 && note; note = notes_above(&watch->records, &note->op.key))
+                        r = apply_record(lmdb, watch, note);
+        for (note = notes_above(&notes->facts, NULL); r == 0 && note; note = notes_above(&notes->facts, &note->op.key))
+                r = apply_to_table(lmdb, LMDB_TABLE_FACTS, note);
+        for (note = notes_above(&notes->outbox, NULL); r == 0 && note; note = notes_above(&notes->outbox, &note->op.key)) {
+                lmdb->filed = true;
+                if (!is_alerted(lmdb, notes_number(note->op.key), note->op.value.data[0]))
+                        r = apply_to_table(lmdb, LMDB_TABLE_OUTBOX, note);
+        }
+        lmdb->session.generation++;
+        /* Their fields go with the notes. */
+        lmdb->ready_fields = NULL;
+        return explain(lmdb, r);
+}
+
+static int baseline_begin(struct baseline *baseline) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        int r;
+
+        if (lmdb->session.environment.reader)
+                return -EROFS;
+        if (lmdb->session.transaction)
+                return -EBUSY;
+        r = lmdb_environment_begin_write(&lmdb->session.environment, &lmdb->session.transaction);
+        if (r < 0) {
+                lmdb->session.transaction = NULL;
+                return r;
+        }
+        lmdb->changes = 0;
+        lmdb->filed = false;
+        lmdb->trouble = 0;
+        lmdb->ready_fields = NULL;
+        notes_drop(&lmdb->notes);
+        r = apply_notes(lmdb);
+        if (r < 0)
+                baseline_abort(baseline);
+        return r;
+}
+
 static int baseline_commit(struct baseline *baseline) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
-        uint64_t number = htobe64(lmdb->next_number);
+        uint64_t number = htobe64(lmdb->notes.next_number);
         int r;
 
         r = check_writing(lmdb);
@@ -510,11 +604,181 @@ static int baseline_commit(struct baseline *baseline) {
         lmdb_stream_end_all(&lmdb->session);
         r = explain(lmdb, lmdb_error(mdb_txn_commit(lmdb->session.transaction)));
         forget_transaction(lmdb, r < 0);
+        if (r == 0) {
+                notes_clear(&lmdb->notes);
+                lmdb->alerted = lmdb->notes.alerted;
+        }
         return r;
 }
 
-/* The next entry above *number, in a passing transaction: the callback may settle, file and commit as it likes. */
-static int next_entry(struct lmdb_baseline *lmdb, uint64_t number, struct buffer *data, struct outbox_entry *ret) {
+static int baseline_get(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
+                        struct buffer *room, struct record *ret) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        _cleanup_free_ struct field *noted = NULL;
+        const struct notes_watch *watch;
+        const struct note *note;
+        struct bytes value;
+        bool collected;
+        MDB_dbi table;
+        int r;
+
+        if (!lmdb->session.transaction) {
+                watch = notes_find_watch(&lmdb->notes, bytes_of_string(name));
+                note = watch ? notes_find(&watch->records, key) : NULL;
+                if (note)
+                        return note->op.kind != NOTE_PUT ? 0 :
+                                lmdb_lookup_decode(note->op.value, key, watch->fields, fields, room, ret);
+                return lmdb_lookup_get(&lmdb->lookup, &lmdb->session, name, fields, key, room, ret);
+        }
+
+        r = lmdb_tables_open(now(lmdb), name, false, &table);
+        if (r > 0)
+                r = long_keys_get(now(lmdb), table, key, &value);
+        if (r <= 0)
+                return r;
+        r = lmdb_tables_noted(now(lmdb), write_table(lmdb, LMDB_TABLE_KNOWN), name, &collected, &noted);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        return lmdb_lookup_decode(value, key, noted, fields, room, ret);
+}
+
+static int check_noting(const struct lmdb_baseline *lmdb) {
+        if (lmdb->session.environment.reader)
+                return -EROFS;
+        return lmdb->session.transaction ? -EBUSY : 0;
+}
+
+/* A watch that has notes was looked up before. */
+static int check_noting_of(struct lmdb_baseline *lmdb, const char *name, const struct notes_watch **ret) {
+        int r = check_noting(lmdb);
+
+        if (r < 0)
+                return r;
+        *ret = notes_find_watch(&lmdb->notes, bytes_of_string(name));
+        if (*ret)
+                return 0;
+        r = lmdb_lookup_known(&lmdb->lookup, &lmdb->session, name);
+        return r < 0 ? r : r == 0 ? -ENOENT : 0;
+}
+
+static int baseline_note_put(struct baseline *baseline, const char *name, const struct field *fields,
+                             const struct record *record) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        struct note_op op = { .kind = NOTE_WATCH, .name = bytes_of_string(name) };
+        const struct notes_watch *watch;
+        int r;
+
+        r = check_noting_of(lmdb, name, &watch);
+        if (r == 0 && (!watch || !watch->fields || !fields_compatible(watch->fields, fields))) {
+                buffer_clear(&lmdb->value);
+                fields_encode(&lmdb->value, fields);
+                op.value = buffer_bytes(&lmdb->value);
+                r = buffer_error(&lmdb->value) < 0 ? -ENOMEM : notes_stage(&lmdb->notes, &op);
+        }
+        if (r < 0)
+                return r;
+        buffer_clear(&lmdb->value);
+        record_encode(&lmdb->value, fields, record);
+        if (buffer_error(&lmdb->value) < 0)
+                return -ENOMEM;
+        op.kind = NOTE_PUT;
+        op.key = record->key;
+        op.value = buffer_bytes(&lmdb->value);
+        return notes_stage(&lmdb->notes, &op);
+}
+
+static int baseline_note_remove(struct baseline *baseline, const char *name, struct bytes key) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        struct note_op op = { .name = bytes_of_string(name), .key = key };
+        const struct notes_watch *watch;
+        int r;
+
+        r = check_noting_of(lmdb, name, &watch);
+        if (r == 0)
+                r = lmdb_lookup_get(&lmdb->lookup, &lmdb->session, name, NULL, key, NULL, NULL);
+        if (r < 0)
+                return r;
+        op.kind = r > 0 ? NOTE_REMOVE : NOTE_FORGET;
+        return notes_stage(&lmdb->notes, &op);
+}
+
+static int baseline_note_fact(struct baseline *baseline, const char *name, struct bytes value) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        int r;
+
+        r = check_noting(lmdb);
+        if (r == 0)
+                r = check_fact_name(name);
+        if (r < 0)
+                return r;
+        return notes_stage(&lmdb->notes, &(struct note_op){ .kind = NOTE_FACT, .key = bytes_of_string(name), .value = value });
+}
+
+static int baseline_note_file(struct baseline *baseline, enum outbox_destination destination, struct bytes data) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        uint8_t number[8];
+        int r;
+
+        r = check_noting(lmdb);
+        if (r < 0)
+                return r;
+        if (destination < OUTBOX_LEDGER || destination > OUTBOX_SENTENCE)
+                return -EINVAL;
+        buffer_clear(&lmdb->value);
+        buffer_append_byte(&lmdb->value, (uint8_t)destination);
+        buffer_append_bytes(&lmdb->value, data);
+        if (buffer_error(&lmdb->value) < 0)
+                return -ENOMEM;
+        return notes_stage(&lmdb->notes, &(struct note_op){ .kind = NOTE_FILE,
+                                                            .key = notes_number_key(lmdb->notes.next_number, number),
+                                                            .value = buffer_bytes(&lmdb->value) });
+}
+
+static int baseline_note_commit(struct baseline *baseline, bool durable) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        int r = check_noting(lmdb);
+
+        if (r < 0)
+                return r;
+        notes_merge(&lmdb->notes, durable);
+        return 0;
+}
+
+static void baseline_note_abort(struct baseline *baseline) {
+        notes_drop(&from_interface(baseline)->notes);
+}
+
+static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        int r = check_noting(lmdb);
+
+        if (r < 0)
+                return r;
+        if (number >= lmdb->notes.next_number)
+                number = lmdb->notes.next_number - 1;
+        if (number > lmdb->notes.alerted)
+                lmdb->notes.alerted = number;
+        return 0;
+}
+
+static int baseline_noted(struct baseline *baseline,
+                          int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
+        const struct notes *notes = &from_interface(baseline)->notes;
+        int r = 0;
+
+        for (const struct notes_watch *watch = notes->watches; watch; watch = watch->next)
+                for (const struct note *found = notes_above(&watch->records, NULL); found;
+                     found = notes_above(&watch->records, &found->op.key)) {
+                        r = note(context, watch->name, found->op.key, found->op.kind == NOTE_REMOVE);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+/* The next committed entry from this number on, in a passing transaction: the callback may settle, file and commit as it
+ * likes. */
+static int next_committed(struct lmdb_baseline *lmdb, uint64_t number, struct buffer *data, struct outbox_entry *ret) {
         uint64_t found = htobe64(number);
         MDB_val key = { .mv_size = sizeof(found), .mv_data = &found }, value;
         MDB_cursor *cursor;
@@ -545,20 +809,50 @@ static int next_entry(struct lmdb_baseline *lmdb, uint64_t number, struct buffer
         return r;
 }
 
+/* The same with what is noted. */
+static int next_entry(struct lmdb_baseline *lmdb, uint64_t number, struct buffer *data, struct outbox_entry *ret) {
+        const struct note *note = NULL;
+        uint8_t room[8];
+        struct bytes key;
+        int r;
+
+        if (number > 0) {
+                key = notes_number_key(number - 1, room);
+                note = notes_above(&lmdb->notes.outbox, &key);
+        } else {
+                note = notes_above(&lmdb->notes.outbox, NULL);
+        }
+        r = next_committed(lmdb, number, data, ret);
+        if (r < 0 || !note || (r > 0 && ret->number < notes_number(note->op.key)))
+                return r;
+        buffer_clear(data);
+        buffer_append_bytes(data, note->op.value);
+        if (buffer_error(data) < 0)
+                return -ENOMEM;
+        *ret = (struct outbox_entry){ .number = notes_number(note->op.key), .destination = data->data[0],
+                                      .data = bytes_of(data->data + 1, data->size - 1) };
+        return 1;
+}
+
 static int baseline_outbox(struct baseline *baseline, int (*entry)(void *context, const struct outbox_entry *entry),
                            void *context) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
         _cleanup_buffer_ struct buffer data = BUFFER_NULL;
-        uint64_t end = lmdb->next_number;
+        uint64_t end = lmdb->notes.next_number;
         struct outbox_entry found;
-        int r;
+        int r = 0;
 
+        if (lmdb->session.environment.reader)
+                r = read_number(lmdb, ALERTED_FACT, &lmdb->notes.alerted);
+        if (r < 0)
+                return r;
         for (uint64_t number = 0; (r = next_entry(lmdb, number, &data, &found)) > 0; number = found.number + 1) {
                 /* A reader does not know how far the daemon has counted; what we file ourselves meanwhile is not
                  * asked for. */
                 if (!lmdb->session.environment.reader && found.number >= end)
                         return 0;
-                r = entry(context, &found);
+                if (!is_alerted(lmdb, found.number, found.destination))
+                        r = entry(context, &found);
                 if (r < 0)
                         return r;
                 if (found.number == UINT64_MAX)
@@ -583,6 +877,15 @@ static const struct baseline_ops operations = {
         .set_fact = baseline_set_fact,
         .commit = baseline_commit,
         .abort = baseline_abort,
+        .get = baseline_get,
+        .note_put = baseline_note_put,
+        .note_remove = baseline_note_remove,
+        .note_fact = baseline_note_fact,
+        .note_file = baseline_note_file,
+        .note_alerted = baseline_note_alerted,
+        .note_commit = baseline_note_commit,
+        .note_abort = baseline_note_abort,
+        .noted = baseline_noted,
         .get_fact = baseline_get_fact,
         .outbox = baseline_outbox,
 };
@@ -593,18 +896,11 @@ static int find_next_number(struct lmdb_baseline *lmdb) {
         uint64_t number;
         MDB_cursor *cursor;
         MDB_txn *txn;
-        size_t size;
         int r;
 
-        lmdb->next_number = 1;
-        r = read_fact(lmdb, NUMBER_FACT, &number, sizeof(number), &size);
+        r = read_number(lmdb, NUMBER_FACT, &lmdb->notes.next_number);
         if (r < 0)
-                return r == -ENOBUFS ? -EBADMSG : r;
-        if (r > 0) {
-                if (size != sizeof(number))
-                        return -EBADMSG;
-                lmdb->next_number = be64toh(number);
-        }
+                return r;
 
         r = lmdb_environment_begin_read(&lmdb->session.environment, &txn);
         if (r < 0)
@@ -619,7 +915,7 @@ static int find_next_number(struct lmdb_baseline *lmdb) {
                 r = -EBADMSG;
         if (r > 0) {
                 memcpy(&number, key.mv_data, sizeof(number));
-                if (be64toh(number) >= lmdb->next_number)
+                if (be64toh(number) >= lmdb->notes.next_number)
                         r = -EBADMSG;
         }
         mdb_txn_abort(txn);
@@ -635,8 +931,12 @@ static int open_baseline(const char *folder, bool reader, struct lmdb_baseline *
         if (!lmdb)
                 return -ENOMEM;
         lmdb->baseline.ops = &operations;
+        notes_init(&lmdb->notes);
         made = lmdb_environment_open(&lmdb->session.environment, folder, reader, &problem);
         r = made < 0 ? made : reader ? 0 : find_next_number(lmdb);
+        if (r >= 0 && !reader)
+                r = read_number(lmdb, ALERTED_FACT, &lmdb->alerted);
+        lmdb->notes.alerted = lmdb->alerted;
         if (r < 0) {
                 (void)lmdb_baseline_close(lmdb);
                 return r;
@@ -668,6 +968,8 @@ struct lmdb_baseline *lmdb_baseline_close(struct lmdb_baseline *lmdb) {
                 return NULL;
         baseline_abort(&lmdb->baseline);
         lmdb_stream_end_all(&lmdb->session);
+        lmdb_lookup_done(&lmdb->lookup);
+        notes_done(&lmdb->notes);
         lmdb_environment_close(&lmdb->session.environment);
         buffer_done(&lmdb->value);
         free(lmdb);

@@ -280,6 +280,9 @@ int lmdb_environment_open(struct lmdb_environment *environment, const char *fold
 }
 
 void lmdb_environment_rest(struct lmdb_environment *environment) {
+        if (environment->idle)
+                mdb_txn_abort(environment->idle);
+        environment->idle = NULL;
         if (environment->read)
                 mdb_env_close(environment->read);
         if (environment->write)
@@ -330,4 +333,21 @@ int lmdb_environment_begin_read(struct lmdb_environment *environment, MDB_txn **
         int r = wake(environment);
 
         return r < 0 ? r : lmdb_error(mdb_txn_begin(environment->read, NULL, MDB_RDONLY, ret));
+}
+
+int lmdb_environment_borrow_read(struct lmdb_environment *environment, MDB_txn **ret) {
+        int rc;
+
+        if (!environment->idle)
+                return lmdb_environment_begin_read(environment, ret);
+        rc = mdb_txn_renew(environment->idle);
+        if (rc)
+                return lmdb_error(rc);
+        *ret = TAKE_PTR(environment->idle);
+        return 0;
+}
+
+void lmdb_environment_give_back_read(struct lmdb_environment *environment, MDB_txn *txn) {
+        mdb_txn_reset(txn);
+        environment->idle = txn;
 }

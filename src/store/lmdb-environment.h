@@ -18,6 +18,7 @@ struct lmdb_environment {
         bool reader;
         int lock;               /* owned; the folder, locked by the one writer; -1 for a reader */
         MDB_env *write, *read;  /* owned; write NULL for a reader; both NULL after lmdb_environment_rest() */
+        MDB_txn *idle;          /* owned; a read transaction without a snapshot, to be renewed; or NULL */
         MDB_dbi write_tables[LMDB_TABLES], read_tables[LMDB_TABLES];
 };
 
@@ -34,3 +35,8 @@ void lmdb_environment_rest(struct lmdb_environment *environment);
 /* Also forgets the slots of readers that died. */
 int lmdb_environment_begin_write(struct lmdb_environment *environment, MDB_txn **ret);
 int lmdb_environment_begin_read(struct lmdb_environment *environment, MDB_txn **ret);
+
+/* For single look-ups: a read transaction that is kept, which spares its making. It must be given back before anything else is
+ * begun. */
+int lmdb_environment_borrow_read(struct lmdb_environment *environment, MDB_txn **ret);
+void lmdb_environment_give_back_read(struct lmdb_environment *environment, MDB_txn *txn);

@@ -171,6 +171,31 @@ int long_keys_put(MDB_txn *txn, MDB_dbi table, struct bytes key, struct bytes va
         return grown ? write_tally(txn, table, &tally) : 0;
 }
 
+int long_keys_get(MDB_txn *txn, MDB_dbi table, struct bytes key, struct bytes *ret_value) {
+        uint64_t space = ROOT_SPACE;
+        struct entry_key piece;
+        MDB_val entry, found;
+        int r, rc;
+
+        if (key.size > LONG_KEYS_MAX)
+                return 0;
+        for (bool last = false; !last; key = bytes_of(key.data + LONG_KEYS_PIECE, key.size - LONG_KEYS_PIECE)) {
+                last = key.size <= LONG_KEYS_PIECE;
+                make_key(&piece, space, last ? key : bytes_of(key.data, LONG_KEYS_PIECE), !last);
+                entry = as_val(&piece);
+                rc = mdb_get(txn, table, &entry, &found);
+                if (rc)
+                        return rc == MDB_NOTFOUND ? 0 : lmdb_error(rc);
+                if (last)
+                        break;
+                r = node_space(&found, space, &space);
+                if (r < 0)
+                        return r;
+        }
+        *ret_value = bytes_of(found.mv_data, found.mv_size);
+        return 1;
+}
+
 /* 1, 0, or negative errno. */
 static int space_is_empty(MDB_txn *txn, MDB_dbi table, uint64_t space) {
         struct entry_key head;

@@ -35,6 +35,9 @@ int long_keys_put(MDB_txn *txn, MDB_dbi table, struct bytes key, struct bytes va
 /* 1 removed, 0 not there. */
 int long_keys_remove(MDB_txn *txn, MDB_dbi table, struct bytes key);
 
+/* 1 and the value, which is LMDB's own memory; 0 not there. */
+int long_keys_get(MDB_txn *txn, MDB_dbi table, struct bytes key, struct bytes *ret_value);
+
 int long_keys_count(MDB_txn *txn, MDB_dbi table, size_t *ret);
 
 /* Appends the last key to ret. 1, or 0 if there is none. */

@@ -35,15 +35,17 @@ struct state {
         struct memory_watch *watches;   /* owned */
         size_t n_watches;
         struct items facts, outbox;
+        struct items noted;             /* name, NUL, key: is it gone? */
 };
 
 struct memory_baseline {
         struct baseline baseline;
         struct state *committed, *open, *part; /* owned references; open and part NULL outside */
-        uint64_t next_number;
+        struct state *noted, *staged;   /* owned references; committed with the notes, and what they are to become; or NULL */
+        uint64_t next_number, alerted;
         uint64_t ended;                 /* transactions: a stream does not outlive one */
         size_t begun;
-        int commit_error;
+        int commit_error, note_error;
 };
 
 struct memory_stream {
@@ -170,6 +172,7 @@ static struct state *state_copy(const struct state *from) {
 
         state->facts = items_copy(&from->facts);
         state->outbox = items_copy(&from->outbox);
+        state->noted = items_copy(&from->noted);
         state->n_watches = from->n_watches;
         state->watches = calloc(from->n_watches + 1, sizeof(*state->watches));
         if (!state->watches)
@@ -193,12 +196,23 @@ static struct state *state_unref(struct state *state) {
         free(state->watches);
         items_done(&state->facts);
         items_done(&state->outbox);
+        items_done(&state->noted);
         free(state);
         return NULL;
 }
 
+/* What stands outside of a transaction. */
+static struct state *standing(const struct memory_baseline *memory) {
+        return memory->noted ? memory->noted : memory->committed;
+}
+
+/* What a stream and the operations of a transaction see. */
 static struct state *now(const struct memory_baseline *memory) {
         return memory->part ? memory->part : memory->open ? memory->open : memory->committed;
+}
+
+static struct state *now_with_notes(const struct memory_baseline *memory) {
+        return memory->open ? now(memory) : standing(memory);
 }
 
 static int check_name(const char *name) {
@@ -214,12 +228,10 @@ static struct memory_watch *find_watch(const struct state *state, const char *na
         return NULL;
 }
 
-/* The watch in the open transaction, made if it is not there, all its records written with these fields. */
-static int adopt(struct memory_baseline *memory, const char *name, const struct field *fields,
-                 struct memory_watch **ret) {
+/* The watch in this state, made if it is not there, all its records written with these fields. */
+static int adopt(struct state *state, const char *name, const struct field *fields, struct memory_watch **ret) {
         _cleanup_buffer_ struct buffer encoded = BUFFER_NULL, value = BUFFER_NULL, scratch = BUFFER_NULL;
         _cleanup_free_ struct field *noted = NULL;
-        struct state *state = now(memory);
         struct memory_watch *watch;
         struct record record;
         int r;
@@ -371,7 +383,9 @@ static int baseline_begin(struct baseline *baseline) {
 
         if (memory->open)
                 return -EBUSY;
-        memory->open = state_copy(memory->committed);
+        memory->staged = state_unref(memory->staged);
+        memory->open = state_copy(standing(memory));
+        items_remove(&memory->open->noted, 0, memory->open->noted.count);
         memory->begun++;
         return 0;
 }
@@ -410,7 +424,7 @@ static int baseline_put(struct baseline *baseline, const char *name, const struc
 
         if (!memory->open)
                 return -EINVAL;
-        r = adopt(memory, name, fields, &watch);
+        r = adopt(now(memory), name, fields, &watch);
         if (r < 0)
                 return r;
         record_encode(&value, fields, record);
@@ -461,7 +475,7 @@ static int baseline_set_known(struct baseline *baseline, const char *name, const
 
         if (!memory->open)
                 return -EINVAL;
-        r = adopt(memory, name, fields, &watch);
+        r = adopt(now(memory), name, fields, &watch);
         if (r == 0)
                 watch->collected = true;
         return r;
@@ -480,18 +494,24 @@ static uint64_t key_number(const struct blob *key) {
         return number;
 }
 
-static int baseline_file(struct baseline *baseline, enum outbox_destination destination, struct bytes data) {
-        struct memory_baseline *memory = from_interface(baseline);
+static int file_in(struct memory_baseline *memory, struct state *state, enum outbox_destination destination,
+                   struct bytes data) {
         _cleanup_buffer_ struct buffer value = BUFFER_NULL;
         uint8_t key[8];
 
-        if (!memory->open || destination < OUTBOX_LEDGER || destination > OUTBOX_ALERT)
+        if (destination < OUTBOX_LEDGER || destination > OUTBOX_SENTENCE)
                 return -EINVAL;
         number_key(memory->next_number++, key);
         buffer_append_byte(&value, (uint8_t)destination);
         buffer_append_bytes(&value, data);
-        items_put(&now(memory)->outbox, bytes_of(key, sizeof(key)), buffer_bytes(&value));
+        items_put(&state->outbox, bytes_of(key, sizeof(key)), buffer_bytes(&value));
         return 0;
+}
+
+static int baseline_file(struct baseline *baseline, enum outbox_destination destination, struct bytes data) {
+        struct memory_baseline *memory = from_interface(baseline);
+
+        return memory->open ? file_in(memory, now(memory), destination, data) : -EINVAL;
 }
 
 static int baseline_settle(struct baseline *baseline, uint64_t number) {
@@ -545,13 +565,186 @@ static int baseline_commit(struct baseline *baseline) {
         }
         (void)state_unref(memory->committed);
         memory->committed = TAKE_PTR(memory->open);
+        memory->noted = state_unref(memory->noted);
         memory->ended++;
         return 0;
 }
 
+static int baseline_get(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
+                        struct buffer *room, struct record *ret) {
+        struct memory_baseline *memory = from_interface(baseline);
+        _cleanup_buffer_ struct buffer scratch = BUFFER_NULL;
+        _cleanup_free_ struct field *noted = NULL;
+        const struct memory_watch *watch;
+        bool there;
+        size_t at;
+        int r;
+
+        r = check_name(name);
+        if (r < 0)
+                return r;
+        watch = find_watch(now_with_notes(memory), name);
+        if (!watch)
+                return 0;
+        at = items_find(&watch->records, key, &there);
+        if (!there)
+                return 0;
+        r = fields_decode(blob_bytes(watch->fields), &noted);
+        if (r == 0)
+                r = record_decode_as(blob_bytes(watch->records.array[at].value), key, noted, fields, &scratch, ret);
+        if (r == 0)
+                r = record_keep(room, fields, ret);
+        return r < 0 ? r : 1;
+}
+
+/* The state that the next note_commit() makes stand. */
+static int stage(struct memory_baseline *memory, struct state **ret) {
+        if (memory->open)
+                return -EBUSY;
+        if (!memory->staged)
+                memory->staged = state_copy(standing(memory));
+        *ret = memory->staged;
+        return 0;
+}
+
+static int stage_watch(struct memory_baseline *memory, const char *name, struct memory_watch **ret) {
+        struct state *state;
+        int r = check_name(name);
+
+        if (r == 0)
+                r = stage(memory, &state);
+        if (r < 0)
+                return r;
+        *ret = find_watch(state, name);
+        return *ret && (*ret)->collected ? 0 : -ENOENT;
+}
+
+static void note_key(struct buffer *buffer, const char *name, struct bytes key) {
+        buffer_append(buffer, name, strlen(name) + 1);
+        buffer_append_bytes(buffer, key);
+}
+
+static int baseline_note_put(struct baseline *baseline, const char *name, const struct field *fields,
+                             const struct record *record) {
+        _cleanup_buffer_ struct buffer value = BUFFER_NULL, note = BUFFER_NULL;
+        struct memory_baseline *memory = from_interface(baseline);
+        struct memory_watch *watch;
+        int r;
+
+        r = stage_watch(memory, name, &watch);
+        if (r == 0)
+                r = adopt(memory->staged, name, fields, &watch);
+        if (r < 0)
+                return r;
+        record_encode(&value, fields, record);
+        items_put(&watch->records, record->key, buffer_bytes(&value));
+        note_key(&note, name, record->key);
+        items_put(&memory->staged->noted, buffer_bytes(&note), bytes_of("", 1));
+        return 0;
+}
+
+static int baseline_note_remove(struct baseline *baseline, const char *name, struct bytes key) {
+        struct memory_baseline *memory = from_interface(baseline);
+        _cleanup_buffer_ struct buffer note = BUFFER_NULL;
+        const struct memory_watch *before;
+        struct memory_watch *watch;
+        size_t at;
+        bool there;
+        int r;
+
+        r = stage_watch(memory, name, &watch);
+        if (r < 0)
+                return r;
+        at = items_find(&watch->records, key, &there);
+        items_remove(&watch->records, at, there);
+        note_key(&note, name, key);
+        before = find_watch(memory->committed, name);
+        there = false;
+        if (before)
+                (void)items_find(&before->records, key, &there);
+        if (there) {
+                items_put(&memory->staged->noted, buffer_bytes(&note), bytes_of("\1", 1));
+        } else {
+                at = items_find(&memory->staged->noted, buffer_bytes(&note), &there);
+                items_remove(&memory->staged->noted, at, there);
+        }
+        return 0;
+}
+
+static int baseline_note_fact(struct baseline *baseline, const char *name, struct bytes value) {
+        struct memory_baseline *memory = from_interface(baseline);
+        struct state *state;
+        int r = check_fact_name(name);
+
+        if (r == 0)
+                r = stage(memory, &state);
+        if (r == 0)
+                items_put(&state->facts, bytes_of_string(name), value);
+        return r;
+}
+
+static int baseline_note_file(struct baseline *baseline, enum outbox_destination destination, struct bytes data) {
+        struct memory_baseline *memory = from_interface(baseline);
+        struct state *state;
+        int r = stage(memory, &state);
+
+        return r < 0 ? r : file_in(memory, state, destination, data);
+}
+
+static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
+        struct memory_baseline *memory = from_interface(baseline);
+
+        if (memory->open)
+                return -EBUSY;
+        if (number >= memory->next_number)
+                number = memory->next_number - 1;
+        if (number > memory->alerted)
+                memory->alerted = number;
+        return 0;
+}
+
+static void baseline_note_abort(struct baseline *baseline) {
+        struct memory_baseline *memory = from_interface(baseline);
+
+        memory->staged = state_unref(memory->staged);
+}
+
+static int baseline_note_commit(struct baseline *baseline, bool durable) {
+        struct memory_baseline *memory = from_interface(baseline);
+        int r = durable ? memory->note_error : 0;
+
+        if (memory->open)
+                return -EBUSY;
+        if (!memory->staged)
+                return 0;
+        if (r < 0) {
+                memory->note_error = 0;
+                baseline_note_abort(baseline);
+                return r;
+        }
+        (void)state_unref(memory->noted);
+        memory->noted = TAKE_PTR(memory->staged);
+        return 0;
+}
+
+static int baseline_noted(struct baseline *baseline,
+                          int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
+        struct state *state = from_interface(baseline)->noted;
+        int r = 0;
+
+        for (size_t i = 0; state && r >= 0 && i < state->noted.count; i++) {
+                const struct item *item = &state->noted.array[i];
+                size_t name = strlen((const char *)item->key->data) + 1;
+
+                r = note(context, (const char *)item->key->data,
+                         bytes_of(item->key->data + name, item->key->size - name), item->value->data[0]);
+        }
+        return r < 0 ? r : 0;
+}
+
 static int baseline_get_fact(struct baseline *baseline, const char *name, void *ret, size_t size, size_t *ret_size) {
         struct memory_baseline *memory = from_interface(baseline);
-        const struct items *facts = &now(memory)->facts;
+        const struct items *facts = &now_with_notes(memory)->facts;
         const struct blob *value;
         int r = check_fact_name(name);
         size_t at;
@@ -574,7 +767,7 @@ static int baseline_get_fact(struct baseline *baseline, const char *name, void *
 static int baseline_outbox(struct baseline *baseline, int (*entry)(void *context, const struct outbox_entry *entry),
                            void *context) {
         struct memory_baseline *memory = from_interface(baseline);
-        struct state *state = memory->committed;
+        struct state *state = standing(memory);
         int r = 0;
 
         state->references++;
@@ -583,7 +776,8 @@ static int baseline_outbox(struct baseline *baseline, int (*entry)(void *context
                 struct outbox_entry found = { .number = key_number(item->key), .destination = item->value->data[0],
                                               .data = bytes_of(item->value->data + 1, item->value->size - 1) };
 
-                r = entry(context, &found);
+                if (found.destination != OUTBOX_ALERT || found.number > memory->alerted)
+                        r = entry(context, &found);
         }
         (void)state_unref(state);
         return r < 0 ? r : 0;
@@ -605,6 +799,15 @@ static const struct baseline_ops operations = {
         .set_fact = baseline_set_fact,
         .commit = baseline_commit,
         .abort = baseline_abort,
+        .get = baseline_get,
+        .note_put = baseline_note_put,
+        .note_remove = baseline_note_remove,
+        .note_fact = baseline_note_fact,
+        .note_file = baseline_note_file,
+        .note_alerted = baseline_note_alerted,
+        .note_commit = baseline_note_commit,
+        .note_abort = baseline_note_abort,
+        .noted = baseline_noted,
         .get_fact = baseline_get_fact,
         .outbox = baseline_outbox,
 };
@@ -624,6 +827,8 @@ struct memory_baseline *memory_baseline_free(struct memory_baseline *memory) {
         if (!memory)
                 return NULL;
         baseline_abort(&memory->baseline);
+        baseline_note_abort(&memory->baseline);
+        (void)state_unref(memory->noted);
         (void)state_unref(memory->committed);
         free(memory);
         return NULL;
@@ -639,4 +844,8 @@ size_t memory_baseline_begun(const struct memory_baseline *memory) {
 
 void memory_baseline_fail_commit(struct memory_baseline *memory, int error) {
         memory->commit_error = error;
+}
+
+void memory_baseline_fail_note(struct memory_baseline *memory, int error) {
+        memory->note_error = error;
 }

@@ -16,3 +16,6 @@ size_t memory_baseline_begun(const struct memory_baseline *memory);
 
 /* The next commit fails with this negative errno and takes everything back, as a full disk does. 0: no longer. */
 void memory_baseline_fail_commit(struct memory_baseline *memory, int error);
+
+/* The next durable note_commit() fails so, and drops what was staged. */
+void memory_baseline_fail_note(struct memory_baseline *memory, int error);

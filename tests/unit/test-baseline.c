@@ -39,11 +39,11 @@ static struct baseline *open_lmdb(void) {
 }
 
 static void close_lmdb(void) {
-        static const char *const files[] = { "data.mdb", "lock.mdb" };
+        static const char *const files[] = { "data.mdb", "lock.mdb", "journal" };
         char path[128];
 
         lmdb = lmdb_baseline_close(lmdb);
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 3; i++) {
                 snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
                 unlink(path);
         }
@@ -620,6 +620,314 @@ static void test_long_keys(void **state) {
         FINE(commit);
 }
 
+static void note(const char *watch, const char *key, uint64_t number) {
+        struct record record = { .key = text(key), .values = { value_number(number) } };
+
+        FINE(note_put, watch, fields, &record);
+}
+
+static int append_note(void *context, const char *name, struct bytes key, bool gone) {
+        struct buffer *found = context;
+
+        buffer_printf(found, "%s%s%s:", found->size ? " " : "", gone ? "-" : "+", name);
+        buffer_append_bytes(found, key);
+        return 0;
+}
+
+static void text_noted(struct baseline *of, struct buffer *found) {
+        assert_int_equal(of->ops->noted(of, append_note, found), 0);
+}
+
+static void assert_noted(const char *expected) {
+        _cleanup_buffer_ struct buffer found = BUFFER_NULL;
+
+        text_noted(baseline, &found);
+        assert_string_equal(buffer_string(&found), expected);
+}
+
+static void text_record(struct baseline *of, const char *watch, struct bytes key, struct buffer *found) {
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        struct record record;
+        int r = of->ops->get(of, watch, fields, key, &room, &record);
+
+        if (r <= 0) {
+                buffer_printf(found, "%d", r);
+                return;
+        }
+        assert_true(bytes_equal(record.key, key));
+        if (record.values[0].present)
+                buffer_printf(found, "n=%llu", (unsigned long long)record.values[0].number);
+        if (record.values[1].present) {
+                buffer_append_string(found, "t=");
+                buffer_append_bytes(found, record.values[1].bytes);
+        }
+}
+
+static void assert_got(const char *watch, const char *key, const char *expected) {
+        _cleanup_buffer_ struct buffer found = BUFFER_NULL;
+
+        text_record(baseline, watch, text(key), &found);
+        assert_string_equal(buffer_string(&found), expected);
+}
+
+static void know(const char *watch) {
+        FINE(begin);
+        FINE(set_known, watch, fields);
+        FINE(commit);
+}
+
+static void test_get(void **state) {
+        static const struct field paths[] = {
+                { .name = "path", .kind = FIELD_TEXT, .flags = FIELD_KEY_PATH },
+                { .name = "t", .kind = FIELD_TEXT },
+                { 0 },
+        };
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        struct record record;
+
+        (void)state;
+        assert_got("boot", "a", "0");
+        assert_got("", "a", "-22");
+        FINE(begin);
+        put("boot", "a", 1);
+        assert_int_equal(put_text("boot", "a\1b", 2, "two"), 0);
+        assert_got("boot", "a", "n=1");
+        FINE(begin_part);
+        put("boot", "a", 3);
+        assert_got("boot", "a", "n=3");
+        FINE(end_part, false);
+        assert_got("boot", "a", "n=1");
+        assert_got("boot", "b", "0");
+        FINE(commit);
+        assert_got("boot", "a", "n=1");
+        assert_got("boot", "a\1b", "n=2t=two");
+        assert_got("boot", "", "0");
+        assert_got("users", "a", "0");
+
+        /* With the fields of another table, and a path that no record holds. */
+        assert_int_equal(CALL(get, "boot", paths, text("a\1b"), &room, &record), 1);
+        assert_true(bytes_equal(record.values[0].bytes, text("/a\1b")));
+        assert_true(bytes_equal(record.values[1].bytes, text("two")));
+        know("users");
+        record.key = text("u");
+        FINE(note_put, "users", paths, &record);
+        FINE(note_commit, true);
+        assert_int_equal(CALL(get, "users", paths, text("u"), &room, &record), 1);
+        assert_true(bytes_equal(record.values[0].bytes, text("/u")));
+        assert_true(bytes_equal(record.values[1].bytes, text("two")));
+}
+
+static void test_notes(void **state) {
+        struct record empty = { .key = text("d") };
+
+        (void)state;
+        know("boot");
+        know("users");
+        FINE(begin);
+        put("boot", "a", 1);
+        put("boot", "b", 2);
+        FINE(commit);
+
+        note("boot", "b", 3);
+        assert_got("boot", "b", "n=2");
+        assert_noted("");
+        FINE(note_commit, true);
+        assert_got("boot", "b", "n=3");
+        note("boot", "c", 4);
+        FINE(note_remove, "boot", text("a"));
+        note("users", "u", 5);
+        FINE(note_put, "boot", fields, &empty);
+        FINE(note_commit, false);
+        assert_got("boot", "a", "0");
+        assert_got("boot", "c", "n=4");
+        assert_got("boot", "d", "");
+        assert_noted("-boot:a +boot:b +boot:c +boot:d +users:u");
+        assert_both("boot", "a:n=1 b:n=2");
+
+        /* What was only noted and goes again never was; what was committed is gone. */
+        note("boot", "b", 6);
+        FINE(note_remove, "boot", text("c"));
+        FINE(note_remove, "boot", text("nowhere"));
+        note("boot", "e", 7);
+        FINE(note_remove, "boot", text("e"));
+        FINE(note_remove, "users", text("u"));
+        FINE(note_commit, true);
+        assert_noted("-boot:a +boot:b +boot:d");
+        assert_got("boot", "c", "0");
+
+        FINE(begin);
+        assert_records(BASELINE_BEFORE, "boot", "", "a:n=1 b:n=2");
+        assert_records(BASELINE_NOW, "boot", "", "b:n=6 d");
+        assert_got("boot", "a", "0");
+        put("boot", "a", 8);
+        assert_got("boot", "a", "n=8");
+        CALL(abort);
+        assert_both("boot", "a:n=1 b:n=2");
+        assert_got("boot", "a", "0");
+        assert_noted("-boot:a +boot:b +boot:d");
+
+        note("boot", "a", 9);
+        FINE(note_commit, true);
+        FINE(begin);
+        FINE(remove, "boot", text("d"));
+        FINE(commit);
+        assert_noted("");
+        assert_both("boot", "a:n=9 b:n=6");
+        assert_both("users", "");
+        assert_got("boot", "d", "0");
+        FINE(begin);
+        assert_records(BASELINE_NOW, "boot", "", "a:n=9 b:n=6");
+        FINE(commit);
+}
+
+static void test_staged(void **state) {
+        (void)state;
+        know("boot");
+        note("boot", "a", 1);
+        FINE(note_file, OUTBOX_LEDGER, text("x"));
+        FINE(note_fact, "f", text("v"));
+        CALL(note_abort);
+        FINE(note_commit, true);
+        assert_noted("");
+        assert_outbox("");
+        /* A transaction leaves nothing staged either. */
+        note("boot", "a", 1);
+        FINE(begin);
+        assert_records(BASELINE_NOW, "boot", "", "");
+        FINE(commit);
+        FINE(note_commit, true);
+        assert_noted("");
+        FINE(note_commit, true);
+        CALL(note_abort);
+}
+
+static void test_noted_outbox(void **state) {
+        (void)state;
+        FINE(begin);
+        FINE(file, OUTBOX_LEDGER, text("one"));
+        FINE(file, OUTBOX_ALERT, text("two"));
+        FINE(commit);
+        FINE(note_file, OUTBOX_LEDGER, text("three"));
+        FINE(note_file, OUTBOX_ALERT, text("four"));
+        assert_outbox("1:1:one 2:3:two");
+        FINE(note_commit, true);
+        FINE(note_file, OUTBOX_SENTENCE, text(""));
+        FINE(note_commit, false);
+        assert_outbox("1:1:one 2:3:two 3:1:three 4:3:four 5:4:");
+        assert_int_equal(CALL(note_file, (enum outbox_destination)5, text("x")), -EINVAL);
+
+        FINE(note_alerted, 2);
+        assert_outbox("1:1:one 3:1:three 4:3:four 5:4:");
+        FINE(note_alerted, 1);
+        FINE(note_alerted, UINT64_MAX);
+        assert_outbox("1:1:one 3:1:three 5:4:");
+        FINE(note_file, OUTBOX_ALERT, text("six"));
+        FINE(note_commit, true);
+        assert_outbox("1:1:one 3:1:three 5:4: 6:3:six");
+
+        FINE(begin);
+        FINE(file, OUTBOX_TEXT, text("seven"));
+        FINE(settle, 3);
+        assert_outbox("1:1:one 3:1:three 5:4: 6:3:six");
+        CALL(abort);
+        assert_outbox("1:1:one 3:1:three 5:4: 6:3:six");
+        FINE(begin);
+        FINE(file, OUTBOX_TEXT, text("eight"));
+        FINE(settle, 3);
+        FINE(commit);
+        assert_outbox("5:4: 6:3:six 8:2:eight");
+        FINE(note_alerted, 6);
+        FINE(note_file, OUTBOX_LEDGER, text("nine"));
+        FINE(note_commit, true);
+        assert_outbox("5:4: 8:2:eight 9:1:nine");
+        FINE(begin);
+        FINE(settle, 9);
+        FINE(commit);
+        assert_outbox("");
+        FINE(begin);
+        FINE(file, OUTBOX_LEDGER, text("ten"));
+        FINE(commit);
+        assert_outbox("10:1:ten");
+}
+
+static int settle_all(void *context, const struct outbox_entry *entry) {
+        buffer_append_bytes(context, entry->data);
+        FINE(begin);
+        FINE(commit);
+        FINE(note_file, OUTBOX_LEDGER, text("later"));
+        FINE(note_commit, true);
+        return 0;
+}
+
+/* Whoever is told of an entry may begin a transaction, and note more. */
+static void test_outbox_moves_on(void **state) {
+        _cleanup_buffer_ struct buffer found = BUFFER_NULL;
+
+        (void)state;
+        FINE(begin);
+        FINE(file, OUTBOX_LEDGER, text("a"));
+        FINE(commit);
+        FINE(note_file, OUTBOX_LEDGER, text("b"));
+        FINE(note_file, OUTBOX_LEDGER, text("c"));
+        FINE(note_commit, true);
+        FINE(outbox, settle_all, &found);
+        assert_string_equal(buffer_string(&found), "abc");
+        assert_outbox("1:1:a 2:1:b 3:1:c 4:1:later 5:1:later 6:1:later");
+}
+
+static void test_noted_facts(void **state) {
+        char room[8] = "";
+        size_t size = 0;
+
+        (void)state;
+        FINE(begin);
+        FINE(set_fact, "f", text("old"));
+        FINE(commit);
+        FINE(note_fact, "f", text("new"));
+        FINE(note_fact, "none", BYTES_NULL);
+        assert_int_equal(CALL(note_fact, ".journal", text("x")), -EINVAL);
+        assert_int_equal(CALL(get_fact, "f", room, sizeof(room), &size), 1);
+        assert_memory_equal(room, "old", 3);
+        FINE(note_commit, true);
+        assert_int_equal(CALL(get_fact, "f", room, sizeof(room), &size), 1);
+        assert_memory_equal(room, "new", 3);
+        assert_int_equal(CALL(get_fact, "f", room, 2, &size), -ENOBUFS);
+        assert_int_equal(CALL(get_fact, "none", room, sizeof(room), &size), 1);
+        assert_int_equal(size, 0);
+        FINE(begin);
+        assert_int_equal(CALL(get_fact, "f", room, sizeof(room), &size), 1);
+        assert_memory_equal(room, "new", 3);
+        FINE(set_fact, "f", text("now"));
+        assert_int_equal(CALL(get_fact, "f", room, sizeof(room), &size), 1);
+        assert_memory_equal(room, "now", 3);
+        FINE(commit);
+        assert_int_equal(CALL(get_fact, "f", room, sizeof(room), &size), 1);
+        assert_memory_equal(room, "now", 3);
+}
+
+static void test_noting_misuse(void **state) {
+        struct record record = { .key = text("k") };
+
+        (void)state;
+        FINE(begin);
+        put("boot", "k", 1);
+        FINE(commit);
+        assert_int_equal(CALL(note_put, "boot", fields, &record), -ENOENT);
+        assert_int_equal(CALL(note_put, "", fields, &record), -EINVAL);
+        assert_int_equal(CALL(note_remove, "boot", text("k")), -ENOENT);
+        assert_int_equal(CALL(note_fact, "", text("x")), -EINVAL);
+        know("boot");
+        FINE(begin);
+        assert_int_equal(CALL(note_put, "boot", fields, &record), -EBUSY);
+        assert_int_equal(CALL(note_remove, "boot", text("k")), -EBUSY);
+        assert_int_equal(CALL(note_fact, "f", text("x")), -EBUSY);
+        assert_int_equal(CALL(note_file, OUTBOX_LEDGER, text("x")), -EBUSY);
+        assert_int_equal(CALL(note_alerted, 1), -EBUSY);
+        assert_int_equal(CALL(note_commit, true), -EBUSY);
+        CALL(note_abort);
+        FINE(commit);
+}
+
 static uint64_t seed;
 
 static uint32_t draw(uint32_t below) {
@@ -649,15 +957,79 @@ static void act(struct baseline *on, uint32_t action, const char *watch, struct 
         }
 }
 
+static void act_note(struct baseline *on, uint32_t action, const char *watch, struct bytes key, uint64_t number) {
+        struct record record = { .key = key, .values = { value_number(number), value_string("note") } };
+
+        switch (action) {
+        default:
+                assert_int_equal(on->ops->note_put(on, watch, fields, &record), 0);
+                return;
+        case 1:
+        case 2:
+                assert_int_equal(on->ops->note_remove(on, watch, key), 0);
+                return;
+        case 3:
+                assert_int_equal(on->ops->note_file(on, number % 2 ? OUTBOX_ALERT : OUTBOX_LEDGER, key), 0);
+                return;
+        case 4:
+                assert_int_equal(on->ops->note_fact(on, watch, key), 0);
+                return;
+        case 5:
+                assert_int_equal(on->ops->note_alerted(on, number % 500), 0);
+                return;
+        case 6:
+                assert_int_equal(on->ops->note_commit(on, number % 3), 0);
+                return;
+        case 7:
+                on->ops->note_abort(on);
+                return;
+        }
+}
+
+static struct bytes draw_key(void) {
+        static uint8_t data[1600];
+        size_t size = draw(4) ? draw(6) : draw(sizeof(data));
+
+        memset(data, 'k', sizeof(data));
+        for (unsigned changes = 0; changes < 2 && size; changes++)
+                data[draw(2) ? size - 1 : draw((uint32_t)size)] = (uint8_t)('a' + draw(8));
+        return bytes_of(data, size);
+}
+
+static void assert_same_notes(struct baseline *twins[static 2], const char *watch, struct bytes key) {
+        _cleanup_buffer_ struct buffer a = BUFFER_NULL, b = BUFFER_NULL;
+
+        text_noted(twins[0], &a);
+        text_noted(twins[1], &b);
+        text_record(twins[0], watch, key, &a);
+        text_record(twins[1], watch, key, &b);
+        baseline_text_outbox(twins[0], &a);
+        baseline_text_outbox(twins[1], &b);
+        assert_true(bytes_equal(buffer_bytes(&a), buffer_bytes(&b)));
+}
+
 /* The two of them live through the same and must tell the same. */
 static void test_twins(void) {
         static const char *const watches[] = { "boot", "users", "modules" };
         struct baseline *twins[2] = { open_lmdb(), open_memory() };
-        static uint8_t data[1600];
 
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(twins[i]->ops->begin(twins[i]), 0);
+                for (size_t watch = 0; watch < 3; watch++)
+                        assert_int_equal(twins[i]->ops->set_known(twins[i], watches[watch], fields), 0);
+                assert_int_equal(twins[i]->ops->commit(twins[i]), 0);
+        }
         for (unsigned round = 0; round < 150; round++) {
                 uint32_t end = draw(4);
 
+                for (unsigned step = draw(40); step > 0; step--) {
+                        uint32_t action = draw(14), watch = draw(3), number = draw(100000);
+                        struct bytes key = draw_key();
+
+                        for (size_t i = 0; i < 2; i++)
+                                act_note(twins[i], action, watches[watch], key, number);
+                        assert_same_notes(twins, watches[watch], key);
+                }
                 for (size_t i = 0; i < 2; i++)
                         assert_int_equal(twins[i]->ops->begin(twins[i]), 0);
                 for (unsigned part = draw(4); part < 4; part++) {
@@ -667,13 +1039,11 @@ static void test_twins(void) {
                                 assert_int_equal(twins[i]->ops->begin_part(twins[i]), 0);
                         for (unsigned step = draw(30); step > 0; step--) {
                                 uint32_t action = draw(9), watch = draw(3), number = draw(100000);
-                                size_t size = draw(4) ? draw(6) : draw(sizeof(data));
+                                struct bytes key = draw_key();
 
-                                memset(data, 'k', sizeof(data));
-                                for (unsigned changes = 0; changes < 2 && size; changes++)
-                                        data[draw(2) ? size - 1 : draw((uint32_t)size)] = (uint8_t)('a' + draw(8));
                                 for (size_t i = 0; i < 2; i++)
-                                        act(twins[i], action, watches[watch], bytes_of(data, size), number);
+                                        act(twins[i], action, watches[watch], key, number);
+                                assert_same_notes(twins, watches[watch], key);
                         }
                         for (size_t i = 0; i < 2; i++)
                                 assert_int_equal(twins[i]->ops->end_part(twins[i], keep), 0);
@@ -720,6 +1090,13 @@ static void test_memory_fails_on_request(void **state) {
         FINE(begin);
         FINE(commit);
         assert_int_equal(memory_baseline_begun(memory), 2);
+
+        know("boot");
+        memory_baseline_fail_note(memory, -ENOSPC);
+        note("boot", "n", 1);
+        assert_int_equal(CALL(note_commit, true), -ENOSPC);
+        FINE(note_commit, true);
+        assert_noted("");
         close_memory();
 }
 
@@ -753,6 +1130,13 @@ int main(int argc, char **argv) {
                 { "migration", test_migration },
                 { "misuse", test_misuse },
                 { "long keys", test_long_keys },
+                { "get", test_get },
+                { "notes", test_notes },
+                { "staged notes", test_staged },
+                { "noted outbox", test_noted_outbox },
+                { "outbox moves on", test_outbox_moves_on },
+                { "noted facts", test_noted_facts },
+                { "noting misuse", test_noting_misuse },
         };
         enum { CASES = sizeof(cases) / sizeof(cases[0]), BACKENDS = sizeof(backends) / sizeof(backends[0]) };
         static struct CMUnitTest tests[CASES * BACKENDS + 2];
