@@ -4,12 +4,17 @@
  * clock made by hand.
  *
  *      hint, interval -> due -> collect() -> diff -> event -> out->event() ... commit -> out->committed()
+ *      delta, key     -> recognize() or collect() of one key -> event -> out->note() ... journal -> out->noted()
+ *
+ * The first is the round: everything that is due, one transaction. The second is the short way for what a source saw happen: it
+ * is told within microseconds, noted in the baseline, and settled into it by the round that follows.
  *
  * One watch failing fails alone: its part of the transaction is given back, the failure is an event, once, and so is its end. */
 #pragma once
 
 #include "baseline.h"
 #include "event.h"
+#include "process-table.h"
 
 struct engine;
 
@@ -35,6 +40,15 @@ struct round {
 };
 
 struct engine_out {
+        /* --- The short way: in a batch, not in a transaction. --- */
+        /* Stage the event's line and sentence as notes. Negative: the batch is given up. */
+        int (*note)(struct engine_out *out, const struct event *event);
+        /* All events of the batch are staged: stage what goes with them. */
+        int (*noting)(struct engine_out *out, const struct round *batch);
+        /* The notes stand: tell them. */
+        void (*noted)(struct engine_out *out, const struct round *batch);
+
+        /* --- A round. --- */
         /* Inside the round's transaction: put the event's line into the outbox. Negative: the round is given up. */
         int (*event)(struct engine_out *out, const struct event *event);
         /* All events of the round are filed, the transaction is open: render what follows from the records. */
@@ -51,7 +65,11 @@ struct engine_options {
         struct engine_out *out;
         const struct engine_watch *watches;     /* copied */
         size_t n_watches;
-        uint64_t interval_ns, reconcile_ns;
+        uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        struct process_lookup *lookup;          /* asks the host about a process; NULL: nobody does */
+        uint8_t seed[PROCESS_TABLE_SEED_SIZE];  /* of the ids of transactions: the boot's id */
+        bool unsettled;                         /* an earlier run noted what is not settled yet */
+        bool states_coverage;                   /* say at start, on each change and each day what is watched how */
         uint64_t next_sequence;                 /* of the next event */
         /* When somebody last watched before this start (wall clock); 0: never. What the first round then finds carries the
          * span in which nobody did. */
@@ -91,10 +109,27 @@ struct engine_report {
 int engine_new(const struct engine_options *options, struct engine **ret);
 struct engine *engine_free(struct engine *engine);      /* takes NULL; returns NULL */
 
-/* Marks watches as due. */
+/* Marks watches, or keys of them, as due. */
 void engine_hint(struct engine *engine, const struct hint *hint);
-/* Something was lost: reported in the next round, and the affected watches are looked at again in full. */
+/* Something passed. Told when the batch is flushed; all it borrows is free again on return. */
+void engine_delta(struct engine *engine, const struct delta *delta);
+/* Something was lost: the affected watches are looked at again in full in the next round, which reports what came of it. */
 void engine_loss(struct engine *engine, const struct loss *loss);
+
+/* True if flushing will look at something: then let the sources hand over what they know of processes first. */
+bool engine_wants_looks(const struct engine *engine);
+/* Looks at the keys that were hinted and tells all that the batch brought. 0, or negative errno: it could not be kept, and the
+ * watches concerned are looked at in the next round. */
+int engine_flush(struct engine *engine);
+
+/* A source says what it sees; 'source' is static. Until engine_uncovers() the watch is compared in full at Reconcile= only. */
+void engine_covers(struct engine *engine, const char *source, const struct coverage *coverage);
+void engine_uncovers(struct engine *engine, const char *source);
+/* Whether every execve and every exit is told by deltas. */
+void engine_follow_processes(struct engine *engine, bool followed);
+
+/* When engine_round() should be called at the latest (monotonic); 0: now. */
+uint64_t engine_next_ns(struct engine *engine);
 
 /* An event of nephronix's own, told with the next round. The event's strings, action and facts must live until then or be
  * static; sequence, ids and time are the engine's. -ENOBUFS if too many wait. */

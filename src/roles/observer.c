@@ -31,7 +31,6 @@
 enum {
         OBSERVER_NICE = 10,             /* a monitor must never be what makes a machine slow */
         IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7, /* ioprio_set(2): class 2, level 7 */
-        SOURCES_MAX = 16,
         ONCE_TRIES = 600,               /* of a tenth of a second: how long --once waits for an answer of the guard */
 };
 
@@ -42,8 +41,27 @@ static const struct action configuration_refused = { "configuration-refused", "c
 static const struct action baseline_damaged = { "baseline-damaged", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action baseline_missing = { "baseline-missing", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action role_ended = { "role-ended", "process", "end", SEVERITY_HIGH, true, NULL };
+static const struct action source_ended = { "source-ended", "host", "info", SEVERITY_HIGH, true, NULL };
 static const struct action hook_finished = { "hook-finished", "process", "end", SEVERITY_INFO, true, NULL };
 static const struct action hook_failed = { "hook-failed", "process", "error", SEVERITY_MEDIUM, true, NULL };
+
+/* How often sources are asked whether they still work. */
+#define CHECK_EVERY_NS (60 * UINT64_C(1000000000))
+
+struct observer;
+
+/* A source of the registry, open or not. */
+struct tap {
+        struct source_listener listener;
+        struct observer *observer;
+        const struct source *source;
+        void *state;                    /* NULL: not open */
+        unsigned subjects;
+        int error;                      /* negative errno of its last open() */
+        const char *reason;             /* static; why not, or what is missing; may be NULL */
+        bool ended;
+        struct buffer end_reason;
+};
 
 struct observer {
         const struct observer_options *options;
@@ -63,10 +81,10 @@ struct observer {
         bool page_fails;
         struct loop *loop;
         struct loop_file channel, signals;
-        struct source_listener listener;
-        void *source_states[SOURCES_MAX];
-        void *timer;                    /* borrowed: one of the states */
-        bool due;                       /* something is to be looked at when this batch is served */
+        struct tap *taps;               /* owned; in the order of the ladder */
+        size_t n_taps;
+        void *timer;                    /* borrowed: the state of one of them */
+        uint64_t checked_ns;
         struct buffer datagram;
 };
 
@@ -135,80 +153,195 @@ static void round_now(struct observer *observer, bool thorough) {
 
 /* ---- sources ---- */
 
-static void on_hint(struct source_listener *listener, const struct hint *hint) {
-        struct observer *observer = container_of(listener, struct observer, listener);
+static struct tap *tap_of(struct source_listener *listener) {
+        return container_of(listener, struct tap, listener);
+}
 
-        engine_hint(observer->engine, hint);
-        observer->due = true;
+static void on_hint(struct source_listener *listener, const struct hint *hint) {
+        engine_hint(tap_of(listener)->observer->engine, hint);
 }
 
 static void on_delta(struct source_listener *listener, const struct delta *delta) {
-        (void)listener;
-        (void)delta;
+        engine_delta(tap_of(listener)->observer->engine, delta);
 }
 
 static void on_loss(struct source_listener *listener, const struct loss *loss) {
-        struct observer *observer = container_of(listener, struct observer, listener);
-
-        engine_loss(observer->engine, loss);
-        observer->due = true;
+        engine_loss(tap_of(listener)->observer->engine, loss);
 }
 
 static void on_covers(struct source_listener *listener, const struct coverage *coverage) {
-        (void)listener;
-        (void)coverage;
+        struct tap *tap = tap_of(listener);
+
+        engine_covers(tap->observer->engine, tap->source->name, coverage);
+}
+
+static bool is_allowed(const struct observer *observer, const struct source *source) {
+        const struct strings *names = &observer->options->settings->sources;
+
+        if (names->count == 0 || source == &source_timer)
+                return true;
+        for (size_t i = 0; i < names->count; i++)
+                if (strcmp(names->items[i], source->name) == 0)
+                        return true;
+        return false;
+}
+
+static unsigned subjects_told(const struct observer *observer) {
+        unsigned subjects = 0;
+
+        for (size_t i = 0; i < observer->n_taps; i++)
+                if (observer->taps[i].state)
+                        subjects |= observer->taps[i].subjects;
+        return subjects;
 }
 
 static void on_ended(struct source_listener *listener, const char *source, const char *reason) {
-        (void)listener;
-        diagnostics_warn("source %s: %s", source, reason);
+        struct tap *tap = tap_of(listener);
+
+        (void)source;
+        tap->ended = true;
+        buffer_clear(&tap->end_reason);
+        escape_append(&tap->end_reason, bytes_of_string(reason));
 }
 
-/* All that was ready has been served: look at what is due, then sleep until the next watch is. */
-static int on_batch(void *context) {
-        struct observer *observer = context;
-
-        if (!observer->due)
-                return 0;
-        observer->due = false;
-        round_now(observer, false);
-        return timer_set(observer->timer, clock_ns(CLOCK_MONOTONIC) + observer->options->settings->interval_ns);
-}
-
-static int open_sources(struct observer *observer) {
-        const struct source *const *sources = observer->options->sources;
+/* Its absence is no reason not to watch: the next rung, or polling, takes over; what is in force is stated. */
+static void open_tap(struct observer *observer, struct tap *tap) {
         struct source_request request = {
                 .settings = observer->options->settings,
                 .host = &observer->host,
                 .loop = observer->loop,
-                .listener = &observer->listener,
+                .listener = &tap->listener,
+                .wanted = ~subjects_told(observer),
         };
+        int r;
 
-        observer->listener = (struct source_listener){
-                .hint = on_hint, .delta = on_delta, .loss = on_loss, .covers = on_covers, .ended = on_ended,
-        };
-        for (size_t i = 0; sources[i] && i < SOURCES_MAX; i++) {
-                const char *reason = NULL;
-                unsigned subjects;
-                int r = sources[i]->open(&request, &observer->source_states[i], &subjects, &reason);
-
-                if (r < 0) {
-                        diagnostics_error(r, "source %s", sources[i]->name);
-                        return r;
-                }
-                if (sources[i] == &source_timer)
-                        observer->timer = observer->source_states[i];
+        tap->reason = NULL;
+        tap->ended = false;
+        tap->error = 0;
+        tap->subjects = 0;
+        if (!is_allowed(observer, tap->source)) {
+                tap->reason = "not in Sources=";
+                return;
         }
+        r = tap->source->open(&request, &tap->state, &tap->subjects, &tap->reason);
+        if (r == 0)
+                return;
+        tap->state = NULL;
+        tap->error = r;
+        engine_uncovers(observer->engine, tap->source->name);
+        if (r != -EOPNOTSUPP)
+                diagnostics_error(r, "source %s%s%s", tap->source->name, tap->reason ? ": " : "", tap->reason ? tap->reason : "");
+}
+
+static void close_tap(struct observer *observer, struct tap *tap) {
+        if (tap->state)
+                tap->source->close(tap->state);
+        tap->state = NULL;
+        if (observer->engine)
+                engine_uncovers(observer->engine, tap->source->name);
+}
+
+static void open_closed_taps(struct observer *observer) {
+        for (size_t i = 0; i < observer->n_taps; i++)
+                if (!observer->taps[i].state)
+                        open_tap(observer, &observer->taps[i]);
+        engine_follow_processes(observer->engine, subjects_told(observer) & 1u << DELTA_PROCESS);
+}
+
+/* A source that ended (its probe detached, its descriptor closed under us) is opened anew, or the one below it is. */
+static void follow_ended(struct observer *observer) {
+        for (size_t i = 0; i < observer->n_taps; i++) {
+                struct tap *tap = &observer->taps[i];
+                const char *name = tap->source->name;
+                struct loss loss = { .source = name, .reason = "source ended" };
+
+                if (!tap->ended || !tap->state)
+                        continue;
+                engine_loss(observer->engine, &loss); /* while it still says what it covered */
+                close_tap(observer, tap);
+                open_closed_taps(observer);
+                notice(observer, &source_ended, (struct event){ 0 }, "source %s ended (%s) and %s", name, buffer_string(&tap->end_reason),
+                       tap->state ? "was opened again" : "could not be opened again: the next one takes over");
+        }
+}
+
+static void check_sources(struct observer *observer) {
+        for (size_t i = 0; i < observer->n_taps; i++)
+                if (observer->taps[i].state && observer->taps[i].source->check)
+                        observer->taps[i].source->check(observer->taps[i].state);
+        follow_ended(observer);
+}
+
+static int on_batch(void *context);
+
+static int open_sources(struct observer *observer) {
+        const struct source *const *sources = observer->options->sources;
+        size_t n = 0;
+
+        while (sources[n])
+                n++;
+        observer->taps = calloc(n + 1, sizeof(*observer->taps));
+        if (!observer->taps)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                observer->taps[i] = (struct tap){
+                        .listener = { .hint = on_hint, .delta = on_delta, .loss = on_loss, .covers = on_covers, .ended = on_ended },
+                        .observer = observer,
+                        .source = sources[i],
+                };
+        observer->n_taps = n;
+        open_closed_taps(observer);
+        for (size_t i = 0; i < n; i++)
+                if (sources[i] == &source_timer)
+                        observer->timer = observer->taps[i].state;
+        if (!observer->timer)
+                return -EIO;
         loop_after(observer->loop, on_batch, observer);
         return 0;
 }
 
 static void close_sources(struct observer *observer) {
-        const struct source *const *sources = observer->options->sources;
+        for (size_t i = 0; i < observer->n_taps; i++) {
+                close_tap(observer, &observer->taps[i]);
+                buffer_done(&observer->taps[i].end_reason);
+        }
+        free(observer->taps);
+        observer->taps = NULL;
+        observer->n_taps = 0;
+}
 
-        for (size_t i = 0; sources[i] && i < SOURCES_MAX; i++)
-                if (observer->source_states[i])
-                        sources[i]->close(observer->source_states[i]);
+/* ---- batches ---- */
+
+static void drain_sources(struct observer *observer) {
+        for (size_t i = 0; i < observer->n_taps; i++)
+                if (observer->taps[i].state && observer->taps[i].source->drain)
+                        observer->taps[i].source->drain(observer->taps[i].state);
+}
+
+static int sleep_until_due(struct observer *observer) {
+        uint64_t next_ns = engine_next_ns(observer->engine), check_ns = observer->checked_ns + CHECK_EVERY_NS;
+
+        if (next_ns > check_ns)
+                next_ns = check_ns;
+        return timer_set(observer->timer, next_ns ? next_ns : 1);
+}
+
+static int on_batch(void *context) {
+        struct observer *observer = context;
+        uint64_t now_ns;
+
+        follow_ended(observer);
+        if (engine_wants_looks(observer->engine))
+                drain_sources(observer);
+        (void)engine_flush(observer->engine);
+        now_ns = clock_ns(CLOCK_MONOTONIC);
+        if (now_ns >= engine_next_ns(observer->engine))
+                round_now(observer, false);
+        if (now_ns >= observer->checked_ns + CHECK_EVERY_NS) {
+                check_sources(observer);
+                observer->checked_ns = now_ns;
+        }
+        return sleep_until_due(observer);
 }
 
 /* ---- the guard ---- */
@@ -506,6 +639,16 @@ static int open_recorder(struct observer *observer, struct start *start) {
         return 0;
 }
 
+/* The same for all runs of ours in one boot, so that a package manager's run keeps its name. */
+static void make_seed(const struct observer *observer, uint8_t ret[static PROCESS_TABLE_SEED_SIZE]) {
+        size_t at = 0;
+
+        for (const char *digit = observer->boot_id; *digit; digit++, at++)
+                ret[at % PROCESS_TABLE_SEED_SIZE] = (uint8_t)(ret[at % PROCESS_TABLE_SEED_SIZE] * 31 + (uint8_t)*digit);
+        if (at == 0)
+                clock_random(ret, PROCESS_TABLE_SEED_SIZE);
+}
+
 static int open_engine(struct observer *observer, const struct start *start) {
         const struct settings *settings = observer->options->settings;
         struct engine_options engine = {
@@ -516,6 +659,9 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .n_watches = observer->n_watches,
                 .interval_ns = settings->interval_ns,
                 .reconcile_ns = settings->reconcile_ns,
+                .fold_window_ns = settings->fold_window_ns,
+                .states_coverage = !observer->options->once,
+                .unsettled = recorder_restored(observer->recorder),
                 .next_sequence = recorder_next_sequence(observer->recorder),
                 .unwatched_since_ns = start->unwatched_since_ns,
         };
@@ -528,6 +674,7 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .random = on_random,
                 .tick_ns = clock_tick_ns(),
         };
+        make_seed(observer, engine.seed);
         r = engine_new(&engine, &observer->engine);
         if (r == 0)
                 recorder_attach(observer->recorder, observer->engine);
@@ -622,7 +769,7 @@ static int start_up(struct observer *observer, struct start *start) {
 static void shut_down(struct observer *observer) {
         close_sources(observer);
         (void)status_page_free(observer->page);
-        (void)engine_free(observer->engine);
+        observer->engine = engine_free(observer->engine);
         (void)recorder_free(observer->recorder);
         (void)lmdb_baseline_close(observer->lmdb);
         favours_done(&observer->favours);
@@ -686,7 +833,8 @@ static int run(struct observer *observer, struct start *start) {
 
         say_start(observer, start);
         round_now(observer, true);
-        r = timer_set(observer->timer, clock_ns(CLOCK_MONOTONIC) + observer->options->settings->interval_ns);
+        observer->checked_ns = clock_ns(CLOCK_MONOTONIC);
+        r = sleep_until_due(observer);
         if (r == 0)
                 r = favours_send(observer->options->socket, &ready, -1);
         if (r < 0)

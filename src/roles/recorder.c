@@ -25,6 +25,7 @@ enum {
         CHUNK = 64 * 1024,              /* of the text log, in one outbox entry */
         FOLDER_MODE = 0750,
         EXPIRE_EVERY_S = 600,
+        ALERT_PAUSE_S = 2,              /* between two notices to people */
 };
 
 static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
@@ -59,6 +60,13 @@ struct recorder {
         bool *missed;                   /* owned; watches whose look is in no round that was kept */
         bool workspace_stale;           /* a file in workspace/ says what was */
         uint64_t told, expired_s;
+
+        /* the short way */
+        struct buffer fast;             /* lines of this batch: sequence, size, line; one after the other */
+        uint64_t alerted_s;             /* monotonic: when people were told last */
+        uint64_t alerted_sequence;      /* up to which they were, as an earlier run noted it */
+        bool starting;                  /* what waits in the outbox is another run's */
+        bool restored;                  /* some of it was noted: the first round settles it */
 
         /* the round that runs */
         struct buffer line, chunk;
@@ -135,6 +143,91 @@ static int on_event(struct engine_out *out, const struct event *event) {
         r = baseline_of(recorder)->ops->file(baseline_of(recorder), OUTBOX_LEDGER, buffer_bytes(&recorder->line));
         return r < 0 ? r : rounds_text_event(recorder->rounds, event, bytes_of(recorder->line.data + sizeof(sequence),
                                                                                recorder->line.size - sizeof(sequence)));
+}
+
+/* ---- the short way ---- */
+
+static int on_note(struct engine_out *out, const struct event *event) {
+        struct recorder *recorder = container_of(out, struct recorder, out);
+        struct baseline *baseline = baseline_of(recorder);
+        _cleanup_buffer_ struct buffer told = BUFFER_NULL;
+        uint64_t sequence = htobe64(event->sequence), size;
+        int r;
+
+        buffer_clear(&recorder->line);
+        buffer_append(&recorder->line, &sequence, sizeof(sequence));
+        r = event_json_write(&recorder->line, recorder->json, event, &recorder->options.event_host);
+        if (r == 0)
+                r = baseline->ops->note_file(baseline, OUTBOX_LEDGER, buffer_bytes(&recorder->line));
+        if (r == 0)
+                r = rounds_text_event(recorder->rounds, event, bytes_of(recorder->line.data + sizeof(sequence),
+                                                                        recorder->line.size - sizeof(sequence)));
+        if (r == 0)
+                r = rounds_text_encode(recorder->rounds, &told);
+        if (r == 0)
+                r = baseline->ops->note_file(baseline, OUTBOX_SENTENCE, buffer_bytes(&told));
+        if (r < 0)
+                return r;
+        size = recorder->line.size;
+        buffer_append(&recorder->fast, &size, sizeof(size));
+        buffer_append_bytes(&recorder->fast, buffer_bytes(&recorder->line));
+        return buffer_error(&recorder->fast);
+}
+
+static int note_number_fact(struct recorder *recorder, const char *name, uint64_t number) {
+        uint64_t big = htobe64(number);
+
+        return baseline_of(recorder)->ops->note_fact(baseline_of(recorder), name, bytes_of(&big, sizeof(big)));
+}
+
+static int on_noting(struct engine_out *out, const struct round *batch) {
+        struct recorder *recorder = container_of(out, struct recorder, out);
+
+        (void)batch;
+        return note_number_fact(recorder, "sequence", engine_next_sequence(recorder->engine));
+}
+
+static int tell_ledger(struct recorder *recorder, struct bytes data);
+static struct alert_notice_sinks sinks_of(const struct recorder *recorder);
+
+/* People are told at once; while more comes than they could read, in one notice with the round that settles it. */
+static void alert_batch(struct recorder *recorder, const struct round *batch) {
+        const struct settings *settings = recorder->options.settings;
+        const struct alert_notice_sinks sinks = sinks_of(recorder);
+        enum severity minimum = alert_notice_minimum(settings);
+        uint64_t now_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u, next = engine_next_sequence(recorder->engine);
+
+        if (recorder->alerted_s && now_s - recorder->alerted_s < ALERT_PAUSE_S)
+                return;
+        if (alert_notice_gather(&recorder->notice, recorder->rounds, minimum, next) < 0 || recorder->notice.events == 0)
+                return;
+        alert_notice_finish(&recorder->notice, recorder->options.event_host.name, settings->log_file, batch, NULL);
+        alert_notice_send(&sinks, &recorder->notice);
+        alert_notice_clear(&recorder->notice);
+        rounds_text_alerted(recorder->rounds, minimum);
+        recorder->alerted_s = now_s;
+        /* Best effort: without it a crash in the next moment tells them twice. */
+        if (note_number_fact(recorder, "alerted", next - 1) < 0 ||
+            baseline_of(recorder)->ops->note_commit(baseline_of(recorder), true) < 0)
+                baseline_of(recorder)->ops->note_abort(baseline_of(recorder));
+}
+
+static void on_noted(struct engine_out *out, const struct round *batch) {
+        struct recorder *recorder = container_of(out, struct recorder, out);
+        struct bytes rest = buffer_bytes(&recorder->fast);
+        uint64_t size;
+        int r = recorder->writing.error; /* what waits to be written comes first: with the next round */
+
+        while (r == 0 && rest.size > sizeof(size)) {
+                memcpy(&size, rest.data, sizeof(size));
+                r = tell_ledger(recorder, bytes_of(rest.data + sizeof(size), size));
+                rest = bytes_of(rest.data + sizeof(size) + size, rest.size - sizeof(size) - size);
+        }
+        if (recorder->writing.error == 0)
+                trouble_note(&recorder->writing, recorder->engine, r);
+        buffer_clear(&recorder->fast);
+        if (!recorder->options.once)
+                alert_batch(recorder, batch);
 }
 
 static int file_notice(struct recorder *recorder, const struct round *round) {
@@ -267,6 +360,12 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
                                        bytes_of(data.data + sizeof(place), data.size - sizeof(place)));
                 break;
         }
+        case OUTBOX_SENTENCE: /* of ours it waits in memory; another run's is told by our first round */
+                if (!recorder->starting)
+                        break;
+                if (rounds_text_decode(recorder->rounds, data, recorder->alerted_sequence) == 0)
+                        recorder->restored = true;
+                break;
         case OUTBOX_ALERT:
                 recorder->holding |= recorder->options.once;
                 if (entry->number > recorder->alerted)
@@ -450,6 +549,8 @@ static void on_committed(struct engine_out *out, const struct round *round) {
                 place_files(recorder);
         write_quiet(recorder, round);
         rotate(recorder);
+        if (alerted)
+                recorder->alerted_s = now_s;
         if (alerted && recorder->writing.error == 0) {
                 r = settle_now(recorder);
                 if (r < 0)
@@ -499,7 +600,8 @@ static void on_given_up(struct engine_out *out, const struct round *round, int e
         (void)kept_again(recorder, false);
         alert_not_kept(recorder, round, error);
         trouble_note(&recorder->keeping, recorder->engine, error);
-        rounds_text_clear(recorder->rounds);
+        rounds_text_give_back(recorder->rounds, engine_next_sequence(recorder->engine));
+        buffer_clear(&recorder->fast);
         alert_notice_clear(&recorder->notice);
         recorder->filed = recorder->settling = false; /* what was settled in it is in the outbox again */
 }
@@ -556,6 +658,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         recorder->missed = calloc(options->n_watches + 1, sizeof(*recorder->missed));
         recorder->out = (struct engine_out){
                 .event = on_event, .finish = on_finish, .committed = on_committed, .given_up = on_given_up,
+                .note = on_note, .noting = on_noting, .noted = on_noted,
         };
         recorder->json = json_new();
         if (!recorder->json || !recorder->missed)
@@ -569,11 +672,14 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         if (r < 0)
                 goto fail;
         recorder->first_ledger_sequence = ledger_last_sequence(recorder->ledger);
+        recorder->alerted_sequence = get_number_fact(recorder, "alerted");
+        recorder->starting = true;
         r = drain(recorder);
+        recorder->starting = false;
         if (r < 0 && (options->once || !is_full(r)))
                 goto fail;
         if (!options->once) {
-                r = settle_now(recorder);
+                r = recorder->restored ? 0 : settle_now(recorder);
                 if (r == 0 || is_full(r))
                         r = rounds_text_restore(recorder->rounds);
                 recorder->workspace_stale = r < 0;
@@ -600,6 +706,7 @@ struct recorder *recorder_free(struct recorder *recorder) {
         free(recorder->missed);
         buffer_done(&recorder->line);
         buffer_done(&recorder->chunk);
+        buffer_done(&recorder->fast);
         alert_notice_done(&recorder->notice);
         buffer_done(&recorder->not_kept);
         free(recorder);
@@ -623,6 +730,10 @@ uint64_t recorder_next_sequence(struct recorder *recorder) {
 
 uint64_t recorder_ledger_sequence(const struct recorder *recorder) {
         return recorder->first_ledger_sequence;
+}
+
+bool recorder_restored(const struct recorder *recorder) {
+        return recorder->restored;
 }
 
 uint64_t recorder_last_look(struct recorder *recorder) {

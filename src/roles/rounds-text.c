@@ -24,7 +24,7 @@ struct group {
 /* An event of this round. */
 struct told {
         struct rounds_text_told told;
-        bool quiet;
+        bool quiet, alerted;
         size_t watch;                   /* index, or SIZE_MAX for nephronix's own */
         size_t sentence, sentence_size, tail_size, json, json_size;
 };
@@ -202,7 +202,7 @@ int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t
                 const struct told *told = told_at(text, i);
                 int r;
 
-                if (told->quiet || told->told.severity < minimum)
+                if (told->quiet || told->alerted || told->told.severity < minimum)
                         continue;
                 r = callback(context, &told->told, bytes_of(text->sentences.data + told->sentence, told->sentence_size),
                              bytes_of(text->jsons.data + told->json, told->json_size));
@@ -210,6 +210,61 @@ int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t
                         return r;
         }
         return 0;
+}
+
+void rounds_text_alerted(struct rounds_text *text, enum severity minimum) {
+        for (size_t i = 0; i < told_count(text); i++)
+                if (told_at(text, i)->told.severity >= minimum)
+                        told_at(text, i)->alerted = true;
+}
+
+/* As it waits in the baseline: this, the watch's name and NUL, the sentence with its tail. */
+struct encoded_told {
+        uint64_t sequence;
+        uint32_t severity, quiet, sentence_size, tail_size;
+};
+
+int rounds_text_encode(const struct rounds_text *text, struct buffer *ret) {
+        const struct told *told = told_count(text) ? told_at(text, told_count(text) - 1) : NULL;
+        struct encoded_told encoded;
+
+        if (!told)
+                return -EINVAL;
+        encoded = (struct encoded_told){
+                .sequence = told->told.sequence, .severity = (uint32_t)told->told.severity, .quiet = told->quiet,
+                .sentence_size = (uint32_t)told->sentence_size, .tail_size = (uint32_t)told->tail_size,
+        };
+        buffer_append(ret, &encoded, sizeof(encoded));
+        if (told->watch != SIZE_MAX)
+                buffer_append_string(ret, text->watches[told->watch].settings->name);
+        buffer_append_byte(ret, 0);
+        buffer_append(ret, text->sentences.data + told->sentence, told->sentence_size + told->tail_size);
+        return buffer_error(ret);
+}
+
+int rounds_text_decode(struct rounds_text *text, struct bytes bytes, uint64_t alerted_up_to) {
+        struct encoded_told encoded;
+        struct told told = { .sentence = text->sentences.size, .json = text->jsons.size };
+        const char *name;
+        size_t name_size;
+
+        if (bytes.size < sizeof(encoded))
+                return -EBADMSG;
+        memcpy(&encoded, bytes.data, sizeof(encoded));
+        name = (const char *)bytes.data + sizeof(encoded);
+        name_size = strnlen(name, bytes.size - sizeof(encoded));
+        if (name_size == bytes.size - sizeof(encoded) || encoded.severity > SEVERITY_CRITICAL ||
+            bytes.size - sizeof(encoded) - name_size - 1 != (uint64_t)encoded.sentence_size + encoded.tail_size)
+                return -EBADMSG;
+        told.told = (struct rounds_text_told){ .sequence = encoded.sequence, .severity = encoded.severity };
+        told.quiet = encoded.quiet;
+        told.alerted = encoded.sequence <= alerted_up_to;
+        told.watch = watch_index(text, name);
+        told.sentence_size = encoded.sentence_size;
+        told.tail_size = encoded.tail_size;
+        buffer_append(&text->sentences, name + name_size + 1, told.sentence_size + told.tail_size);
+        buffer_append(&text->told, &told, sizeof(told));
+        return buffer_error(&text->told) < 0 || buffer_error(&text->sentences) < 0 ? -ENOMEM : 0;
 }
 
 /* ---- lines ---- */
@@ -396,8 +451,11 @@ static void mark_groups(struct rounds_text *text, const struct engine *engine) {
         for (size_t i = 0; i < told_count(text); i++) {
                 const struct told *told = told_at(text, i);
 
+                /* What passed between two looks has left no trace in the documents: it is told all the same. */
+                if (told->watch != SIZE_MAX)
+                        group_of(text, told->watch)->changed = true;
                 if (told->quiet && told->watch != SIZE_MAX)
-                        group_of(text, told->watch)->changed = group_of(text, told->watch)->learned = true;
+                        group_of(text, told->watch)->learned = true;
         }
 }
 
@@ -481,6 +539,14 @@ void rounds_text_clear(struct rounds_text *text) {
         buffer_done(&text->told);
         buffer_done(&text->sentences);
         buffer_done(&text->jsons);
+}
+
+void rounds_text_give_back(struct rounds_text *text, uint64_t sequence) {
+        for (size_t i = 0; i < text->n_groups; i++) {
+                workspace_drop(&text->groups[i].prepared);
+                workspace_drop(&text->groups[i].prepared_statistics);
+        }
+        drop_from(text, sequence);
 }
 
 static int restore_document(struct rounds_text *text, struct group *group, bool statistics) {

@@ -25,12 +25,19 @@ struct rounds_text *rounds_text_free(struct rounds_text *text);
  * the transaction was given back. */
 int rounds_text_event(struct rounds_text *text, const struct event *event, struct bytes json);
 
+/* The event that was noted last, as bytes that outlive us, and back: noted events wait for the round that settles them.
+ * 0, -EBADMSG or -ENOMEM. 'alerted': people know of it already. */
+int rounds_text_encode(const struct rounds_text *text, struct buffer *ret);
+int rounds_text_decode(struct rounds_text *text, struct bytes encoded, uint64_t alerted_up_to);
+
 /* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */
 int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round);
-/* Calls back for each event of at least that severity that is not quiet. */
+/* Calls back for each event of at least that severity that is not quiet and that people do not know of yet. */
 int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
                        int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes json),
                        void *context);
+/* All that were called back for have been sent. */
+void rounds_text_alerted(struct rounds_text *text, enum severity minimum);
 /* The "No changes" lines of what was looked at and had none. */
 int rounds_text_quiet(struct rounds_text *text, const struct engine *engine, const struct round *round);
 
@@ -38,6 +45,8 @@ int rounds_text_quiet(struct rounds_text *text, const struct engine *engine, con
 int rounds_text_place(struct rounds_text *text);
 /* The round is over: drops what was noted and not placed. */
 void rounds_text_clear(struct rounds_text *text);
+/* The round was given up: drops what has this sequence and above; what was noted before stays. */
+void rounds_text_give_back(struct rounds_text *text, uint64_t sequence);
 
 /* At start: brings the .dat files to what the baseline says, should a crash have come between. */
 int rounds_text_restore(struct rounds_text *text);

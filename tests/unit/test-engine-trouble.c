@@ -310,7 +310,8 @@ static void test_losses(void **state) {
         assert_int_equal(run_round(fixture, false), 0);
         assert_string_equal(buffer_string(&fixture->told),
                             "7 appeared/2 alpha a:->1 poll\n"
-                            "8 events-lost/4 - source=tap reason=overflow \"tap: an unknown number lost (overflow)\"\n");
+                            "8 events-lost/4 - source=tap reason=overflow rescan_ns=0 found=1 \"tap lost an unknown number of events "
+                            "(overflow); rescanned alpha, beta in 0.0 ms, found 1 change\"\n");
         assert_int_equal(beta->collected, collected + 1);
 }
 

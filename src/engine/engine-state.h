@@ -1,0 +1,193 @@
+/* engine-state.h - what the files of the engine share, and nobody else includes.
+ *
+ *      engine.c    its life and the round
+ *      look.c      one look of one watch: collect, diff, what failed
+ *      tell.c      from a change to an event: word, severity, who, folded or not
+ *      fast.c      the short way: deltas and single keys, noted in the baseline and told at once
+ *      settle.c    notes become part of the baseline, with the text that goes with them
+ *      cover.c     which source sees what of which watch
+ *      rescan.c    after a loss: look again at just what may have missed something, and say what came of it */
+#pragma once
+
+#include "diff.h"
+#include "engine.h"
+#include "folding.h"
+#include "notices.h"
+#include "process-table.h"
+#include "schedule.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+enum {
+        COVERS_MAX = 8,                 /* sources that see something of one watch */
+        KEYS_MAX = 4096,                /* single keys to look at: beyond that the whole watch is */
+        TICKS_UNSAFE = 2,               /* evidence younger than this many ticks proves nothing */
+};
+
+struct cover {
+        const char *source, *mechanism;
+        enum coverage_level level;
+        char *limits;                   /* owned; NULL: none */
+        uint64_t since_ns;
+};
+
+/* A key that somebody wants looked at. */
+struct key_hint {
+        struct buffer key;
+        struct buffer seen;             /* what its source saw of it, as record-codec's bytes; for what is gone when we look */
+        unsigned flags;
+        struct origin origin;
+        const char *source;
+        uint64_t at_ns;                 /* wall clock; 0: not told */
+};
+
+struct key_list {
+        struct key_hint *items;         /* owned */
+        size_t count, capacity;
+};
+
+struct slot {
+        struct engine_watch watch;
+        struct schedule schedule;
+        void *state;                    /* the watch's own */
+        bool opened;
+        enum engine_watch_state what;
+        int error;
+        uint64_t records, looks, changes, losses;
+        uint64_t last_look_ns, last_change_ns, failing_since_ns, last_cost_ns, total_cost_ns;
+        struct stamp stamp;
+        bool has_stamp;
+        uint64_t stamp_since_ns;        /* monotonic: when this stamp was first seen */
+        uint64_t collected_ns;          /* monotonic: when the last collection began */
+        uint64_t asked_ns;              /* monotonic: when it asked what is not answered yet; 0: no question is open */
+        unsigned failures;              /* in a row */
+        uint64_t retry_ns;              /* monotonic: until then a failing watch whose place did not move is left alone */
+        struct buffer conditions, new_conditions;
+        bool changed, looked;
+        uint64_t found;                 /* changes of this round */
+        bool caught_up;                 /* a look of this run stands: what comes next happened while we watched */
+
+        struct cover covers[COVERS_MAX];
+        size_t n_covers;
+        struct buffer mechanisms;       /* of cover_describe() */
+        struct key_list keys;           /* of this batch: the short way */
+        struct key_list ranges;         /* for the next round: with all that lies below */
+        struct origin origin;           /* of the hint that made it due; known only if all hints agree */
+        bool hinted, mixed;             /* since the last look: by a source; by several processes */
+        const char *hint_source;
+        bool noted;                     /* notes of it are not settled yet */
+        uint64_t events;                /* hints and deltas that sources gave for it */
+        uint64_t last_reconcile_ns, reconcile_found; /* wall clock; what the last full comparison found that events had not told */
+        bool rescan;                    /* something was lost: look again, thoroughly */
+        uint64_t rescan_after_ns;       /* monotonic: not before */
+};
+
+struct pending_loss {
+        struct loss loss;
+        bool *affected;                 /* owned; per slot */
+};
+
+struct engine {
+        struct engine_options options;
+        struct slot *slots;
+        size_t n_slots;
+        uint64_t sequence;
+        struct notices notices;
+        struct process_table *processes;
+        struct folding *folding;
+        struct pending_loss *losses;    /* owned; growing never beyond LOSSES_MAX */
+        size_t n_losses;
+        bool covers_changed;            /* since the last statement */
+        uint64_t stated_ns;             /* monotonic: when all coverage was stated last; 0: never */
+
+        /* the round that runs */
+        struct round round;
+        bool transaction, part;
+        int fatal;                      /* the round cannot be kept, whatever the watches do */
+
+        /* the short way */
+        bool fast;                      /* a batch is open */
+        bool staged;                    /* it has something to keep */
+        bool high;                      /* it told something that people want to know */
+        uint64_t fast_sequence;         /* of its first event */
+        bool notes;                     /* something is noted that is not settled */
+        uint64_t settle_ns;             /* monotonic: when it has to be; UINT64_MAX: never */
+        uint64_t settle_delay_ns, settled_ns;
+};
+
+/* Where a change comes from. */
+struct telling {
+        const char *seen_by, *sensor;
+        struct origin origin;
+        const struct delta *delta;      /* NULL: found by a look */
+        uint64_t at_ns;                 /* wall clock; 0: now */
+        bool gap;                       /* it happened while nobody watched, perhaps */
+        bool may_fold;
+};
+
+/* What a watch hands its records to, and the diff its findings. */
+struct look {
+        struct collector collector;
+        struct diff_events events;
+        struct diff diff;
+        struct engine *engine;
+        struct slot *slot;
+        struct telling telling;
+        struct bytes within;            /* empty: all */
+        bool learning;                  /* nothing was known: everything is kept, and told as one event */
+        bool thorough;
+        bool found_below;               /* records below 'within' came too */
+        uint64_t appeared, changes;
+};
+
+static inline struct baseline *baseline_of(struct engine *engine) {
+        return engine->options.baseline;
+}
+
+static inline uint64_t engine_now_ns(struct engine *engine) {
+        return engine->options.clock->monotonic_ns(engine->options.clock);
+}
+
+/* engine.c */
+int engine_fatal(struct engine *engine, int error);
+int engine_ensure_part(struct engine *engine);
+int engine_end_part(struct engine *engine, bool keep);
+void engine_begin_round(struct engine *engine);
+int engine_close_round(struct engine *engine, int r, uint64_t sequence);
+bool slot_matches(const struct slot *slot, const char *watch, const char *kind);
+
+/* look.c */
+int look_at(struct engine *engine, struct slot *slot, bool thorough);
+/* 'known' and what is there now of look->within (or all), through diff. What the watch answered. */
+int look_collect(struct look *look);
+int slot_open(struct slot *slot);
+
+/* tell.c */
+int tell_event(struct engine *engine, struct event *event);
+int tell_change(struct engine *engine, struct slot *slot, const struct change *change, const struct telling *telling);
+int tell_folded(struct engine *engine, bool all);
+__attribute__((format(printf, 5, 6)))
+void tell_notice(struct engine *engine, struct slot *slot, const struct action *action, enum severity severity,
+                 const char *format, ...);
+
+/* fast.c */
+int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source);
+void key_list_clear(struct key_list *list);
+void key_list_done(struct key_list *list);
+
+/* settle.c */
+int settle(struct engine *engine);
+void settle_after(struct engine *engine, bool high);
+
+/* cover.c */
+enum coverage_level slot_level(const struct slot *slot);        /* COVERAGE_WAKES also if none */
+bool slot_covered(const struct slot *slot);                     /* at least COVERAGE_MOST */
+void slot_set_interval(struct engine *engine, struct slot *slot);
+void cover_state(struct engine *engine);
+void cover_describe(struct slot *slot, struct engine_report *ret);
+void slot_covers_done(struct slot *slot);
+
+/* rescan.c */
+bool rescan_due(const struct slot *slot, uint64_t now_ns);
+void rescan_report(struct engine *engine);
+void rescan_done(struct engine *engine);

@@ -1,0 +1,335 @@
+#include "engine-state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "record-codec.h"
+#include "timestamp.h"
+
+/* ---- lists of keys ---- */
+
+void key_list_clear(struct key_list *list) {
+        for (size_t i = 0; i < list->count; i++) {
+                buffer_done(&list->items[i].key);
+                buffer_done(&list->items[i].seen);
+        }
+        list->count = 0;
+}
+
+void key_list_done(struct key_list *list) {
+        key_list_clear(list);
+        free(list->items);
+        *list = (struct key_list){ 0 };
+}
+
+static struct key_hint *key_list_last(struct key_list *list, struct bytes key) {
+        /* Events of one file come in a row; what is further apart is looked at twice, which finds nothing new. */
+        for (size_t i = list->count; i-- > 0 && i + 8 > list->count;)
+                if (bytes_equal(buffer_bytes(&list->items[i].key), key))
+                        return &list->items[i];
+        return NULL;
+}
+
+int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source) {
+        struct key_hint *hint = key_list_last(list, key);
+
+        if (hint) {
+                hint->flags |= flags;
+                if (origin->known)
+                        hint->origin = *origin;
+                return 0;
+        }
+        if (list->count == KEYS_MAX)
+                return -ENOBUFS;
+        if (list->count == list->capacity) {
+                size_t capacity = list->capacity ? list->capacity * 2 : 16;
+                struct key_hint *items = reallocarray(list->items, capacity, sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                list->items = items;
+                list->capacity = capacity;
+        }
+        hint = &list->items[list->count];
+        *hint = (struct key_hint){ .flags = flags, .origin = *origin, .source = source };
+        buffer_append_bytes(&hint->key, key);
+        if (buffer_error(&hint->key) < 0) {
+                buffer_done(&hint->key);
+                return -ENOMEM;
+        }
+        list->count++;
+        return 0;
+}
+
+/* ---- hints ---- */
+
+static void hint_whole(struct slot *slot, const struct hint *hint) {
+        schedule_hint(&slot->schedule);
+        if (!hint->source)
+                return; /* an answer of the guard: what made it due is known already */
+        if (slot->hinted && (!hint->origin.known || !slot->origin.known || hint->origin.pid != slot->origin.pid))
+                slot->mixed = true;
+        slot->hinted = true;
+        slot->origin = hint->origin;
+        slot->hint_source = hint->source;
+}
+
+void engine_hint(struct engine *engine, const struct hint *hint) {
+        /* A hint for no watch in particular is the clock's: each watch's own schedule says whether it is due. */
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+                bool single = hint->key.size > 0 && slot->watch.kind->can_look_within && slot->caught_up;
+                int r;
+
+                if (!slot_matches(slot, hint->watch, hint->kind))
+                        continue;
+                if (hint->source)
+                        slot->events++;
+                if (!single) {
+                        hint_whole(slot, hint);
+                        continue;
+                }
+                r = key_list_add(hint->flags & HINT_BELOW ? &slot->ranges : &slot->keys, hint->key, hint->flags, &hint->origin,
+                                 hint->source);
+                if (r < 0)
+                        hint_whole(slot, hint);
+        }
+}
+
+/* ---- a batch ---- */
+
+static void open_batch(struct engine *engine) {
+        if (engine->fast)
+                return;
+        engine_begin_round(engine);
+        engine->fast = true;
+        engine->staged = engine->high = false;
+        engine->fast_sequence = engine->sequence;
+}
+
+/* What cannot be noted is left to a look. */
+static int drop_batch(struct engine *engine, int error) {
+        struct baseline *baseline = baseline_of(engine);
+
+        baseline->ops->note_abort(baseline);
+        engine->fast = false;
+        engine->sequence = engine->fast_sequence;
+        for (size_t i = 0; i < engine->n_slots; i++)
+                if (engine->slots[i].noted || engine->slots[i].keys.count) {
+                        schedule_hint(&engine->slots[i].schedule);
+                        key_list_clear(&engine->slots[i].keys);
+                }
+        engine->options.out->given_up(engine->options.out, &engine->round, error);
+        return error;
+}
+
+static int close_batch(struct engine *engine) {
+        struct baseline *baseline = baseline_of(engine);
+        struct engine_out *out = engine->options.out;
+        int r = 0;
+
+        if (!engine->staged) {
+                engine->fast = false;
+                return 0;
+        }
+        if (engine->round.events > 0)
+                r = out->noting(out, &engine->round);
+        if (r == 0)
+                r = baseline->ops->note_commit(baseline, engine->round.events > 0);
+        if (r < 0)
+                return drop_batch(engine, r);
+        engine->fast = false;
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+
+                slot->changes += slot->found;
+                if (slot->found)
+                        slot->last_change_ns = timestamp_to_ns(&engine->round.at);
+        }
+        settle_after(engine, engine->high);
+        if (engine->round.events > 0)
+                out->noted(out, &engine->round);
+        return 0;
+}
+
+/* ---- deltas ---- */
+
+/* What the delta does not tell, or was not asked, stays as it is known. */
+static void complete_from(const struct field *fields, struct record *record, const struct record *known) {
+        for (size_t i = 0; fields[i].name; i++)
+                if (!record->values[i].present)
+                        record->values[i] = known->values[i];
+}
+
+/* The delta is the record: told at once; the look that settles the notes completes it. */
+static int take_record(struct engine *engine, struct slot *slot, const struct delta *delta, struct record *record) {
+        struct baseline *baseline = baseline_of(engine);
+        const struct watch *kind = slot->watch.kind;
+        const char *name = slot->watch.settings->name;
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        struct record known;
+        struct change change = { .kind = CHANGE_APPEARED, .fields = kind->fields, .after = record };
+        const struct telling telling = {
+                .seen_by = "event", .sensor = delta->source, .origin = delta->origin, .delta = delta, .at_ns = delta->at_ns,
+                .may_fold = true,
+        };
+        int r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
+
+        if (r < 0)
+                return r;
+        if (r == 0 && delta->kind != DELTA_APPEARED)
+                return 0; /* it never was a record: a child that ran nothing of its own */
+        if (r > 0 && delta->kind != DELTA_VANISHED) {
+                /* A look that came after it knows better. */
+                if (delta->at_ns && delta->at_ns <= slot->last_look_ns)
+                        return 0;
+                complete_from(kind->fields, record, &known);
+                if (record_equal(kind->fields, record, &known))
+                        return 0;
+                change = (struct change){ .kind = CHANGE_CHANGED, .fields = kind->fields, .before = &known, .after = record };
+        } else if (delta->kind == DELTA_VANISHED) {
+                change = (struct change){ .kind = CHANGE_VANISHED, .fields = kind->fields, .before = &known };
+        }
+        open_batch(engine);
+        engine->staged = slot->noted = true;
+        r = change.after ? baseline->ops->note_put(baseline, name, kind->fields, record)
+                         : baseline->ops->note_remove(baseline, name, known.key);
+        if (r < 0)
+                return r;
+        slot->found++;
+        slot->records += change.kind == CHANGE_APPEARED;
+        slot->records -= change.kind == CHANGE_VANISHED && slot->records > 0;
+        return tell_change(engine, slot, &change, &telling);
+}
+
+/* It is looked for when the batch is served; what its source saw of it is kept for the case that it is gone by then. */
+static int take_key(struct slot *slot, const struct delta *delta, const struct record *record) {
+        unsigned flags = delta->kind == DELTA_VANISHED ? HINT_VANISHED : delta->kind == DELTA_APPEARED ? HINT_APPEARED : 0;
+        struct key_hint *hint;
+        int r = key_list_add(&slot->keys, record->key, flags, &delta->origin, delta->source);
+
+        if (r < 0)
+                return r;
+        hint = key_list_last(&slot->keys, record->key);
+        if (hint && hint->seen.size == 0)
+                record_encode(&hint->seen, slot->watch.kind->fields, record);
+        if (hint)
+                hint->at_ns = delta->at_ns;
+        return 0;
+}
+
+void engine_delta(struct engine *engine, const struct delta *delta) {
+        struct delta whole = *delta;
+        int r = 0;
+
+        if (delta->subject == DELTA_PROCESS) {
+                const struct process_facts *facts;
+
+                process_table_delta(engine->processes, delta, engine_now_ns(engine));
+                /* An exit says little; what was known of the process goes with it. */
+                facts = process_table_find(engine->processes, delta->process.pid, delta->process.start_ticks);
+                if (facts && delta->kind == DELTA_VANISHED)
+                        whole.process = *facts;
+        }
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+                const struct watch *kind = slot->watch.kind;
+                struct record record = { .key = BYTES_NULL };
+
+                if (!(kind->subjects & 1u << delta->subject))
+                        continue;
+                slot->events++;
+                if (!slot->caught_up || !slot->opened || !kind->recognize)
+                        continue; /* the first look is still to come */
+                r = kind->recognize(slot->state, &whole, &record);
+                if (r > 0)
+                        r = kind->delta_is_record ? take_record(engine, slot, &whole, &record) : take_key(slot, &whole, &record);
+                if (r < 0 && engine->fast)
+                        (void)drop_batch(engine, r);
+                if (r < 0)
+                        schedule_hint(&slot->schedule);
+        }
+}
+
+/* ---- single keys ---- */
+
+static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint *hint, const struct telling *telling) {
+        const struct field *fields = slot->watch.kind->fields;
+        _cleanup_buffer_ struct buffer scratch = BUFFER_NULL;
+        struct record record = { .key = buffer_bytes(&hint->key) };
+        struct change change = { .kind = CHANGE_APPEARED, .fields = fields, .after = &record };
+        int r;
+
+        /* Through the codec also without a word of its source: the key alone tells the path. */
+        if (hint->seen.size == 0)
+                record_encode(&hint->seen, fields, &record);
+        if (buffer_error(&hint->seen) < 0)
+                return -ENOMEM;
+        r = record_decode(buffer_bytes(&hint->seen), buffer_bytes(&hint->key), fields, &scratch, &record);
+        if (r == 0)
+                r = tell_change(engine, slot, &change, telling);
+        change = (struct change){ .kind = CHANGE_VANISHED, .fields = fields, .before = &record };
+        slot->found += 2;
+        slot->noted = true;
+        return r < 0 ? r : tell_change(engine, slot, &change, telling);
+}
+
+static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint) {
+        struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&hint->key) };
+        const unsigned passed = HINT_APPEARED | HINT_VANISHED;
+        int r;
+
+        look.telling = (struct telling){
+                .seen_by = "event", .sensor = hint->source, .origin = hint->origin, .at_ns = hint->at_ns,
+        };
+        open_batch(engine);
+        buffer_clear(&slot->new_conditions);
+        r = look_collect(&look);
+        if (r != WATCH_OK) {
+                /* Why, and whether it lasts, the whole look will say. */
+                schedule_hint(&slot->schedule);
+                return r < 0 && r != -ENOENT ? r : 0;
+        }
+        slot->found += look.changes;
+        slot->records += look.appeared;
+        if (look.found_below && key_list_add(&slot->ranges, look.within, 0, &hint->origin, hint->source) < 0)
+                schedule_hint(&slot->schedule);
+        if (look.changes == 0 && diff_records(&look.diff) == 0 && (hint->flags & passed) == passed)
+                return tell_passed(engine, slot, hint, &look.telling);
+        return 0;
+}
+
+bool engine_wants_looks(const struct engine *engine) {
+        for (size_t i = 0; i < engine->n_slots; i++)
+                if (engine->slots[i].keys.count)
+                        return true;
+        return false;
+}
+
+int engine_flush(struct engine *engine) {
+        int r = 0;
+
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+
+                for (size_t k = 0; k < slot->keys.count && r >= 0; k++)
+                        r = slot->what == ENGINE_IDLE ? look_at_key(engine, slot, &slot->keys.items[k]) : 0;
+                if (slot->keys.count && slot->what != ENGINE_IDLE)
+                        schedule_hint(&slot->schedule);
+                if (r < 0) {
+                        schedule_hint(&slot->schedule);
+                        if (engine->fast)
+                                (void)drop_batch(engine, r);
+                        r = 0;
+                }
+                key_list_clear(&slot->keys);
+        }
+        if (engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
+                open_batch(engine);
+                r = tell_folded(engine, false);
+                if (r < 0)
+                        return drop_batch(engine, r);
+                r = close_batch(engine);
+        }
+        return r;
+}

@@ -1,0 +1,447 @@
+#include "engine-state.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "escape.h"
+#include "range.h"
+#include "timestamp.h"
+
+enum {
+        LAST_KEY_MAX = 4096,
+        BACKOFF_MAX = 6,                /* doublings of the interval between two tries of what fails */
+};
+
+static int keep_change(struct look *look, const struct change *change) {
+        struct baseline *baseline = baseline_of(look->engine);
+        const struct watch *kind = look->slot->watch.kind;
+        const char *name = look->slot->watch.settings->name;
+        int r;
+
+        if (look->engine->fast) {
+                look->engine->staged = look->slot->noted = true;
+                return change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
+                                     : baseline->ops->note_remove(baseline, name, change->before->key);
+        }
+        r = engine_ensure_part(look->engine);
+        if (r < 0)
+                return r;
+        if (change->after)
+                r = baseline->ops->put(baseline, name, kind->fields, change->after);
+        else
+                r = baseline->ops->remove(baseline, name, change->before->key);
+        return r < 0 ? engine_fatal(look->engine, r) : 0;
+}
+
+static int on_change(struct diff_events *events, const struct change *change) {
+        struct look *look = container_of(events, struct look, events);
+        int r = keep_change(look, change);
+
+        if (r < 0)
+                return r;
+        look->changes++;
+        if (change->kind == CHANGE_APPEARED)
+                look->appeared++;
+        return look->learning ? 0 : tell_change(look->engine, look->slot, change, &look->telling);
+}
+
+static int on_complete(struct diff_events *events, struct record *now) {
+        struct look *look = container_of(events, struct look, events);
+        const struct watch *kind = look->slot->watch.kind;
+
+        return kind->complete ? kind->complete(look->slot->state, now) : 0;
+}
+
+static int on_refresh(struct diff_events *events, const struct record *now) {
+        struct look *look = container_of(events, struct look, events);
+        const struct change change = { .kind = CHANGE_CHANGED, .after = now };
+
+        return keep_change(look, &change);
+}
+
+/* In a look at one key, whatever lies elsewhere is none of its business. */
+static bool is_within(struct bytes key, struct bytes within) {
+        return within.size == 0 || range_holds(within, key);
+}
+
+static int on_record(struct collector *collector, const struct record *record) {
+        struct look *look = container_of(collector, struct look, collector);
+
+        if (!is_within(record->key, look->within))
+                return 0;
+        if (look->engine->fast && record->key.size != look->within.size) {
+                look->found_below = true;
+                return 0;
+        }
+        return diff_feed(&look->diff, record);
+}
+
+static int on_unseen(struct collector *collector, struct bytes key) {
+        struct look *look = container_of(collector, struct look, collector);
+
+        return is_within(key, look->within) ? diff_unseen(&look->diff, key) : 0;
+}
+
+static void on_loss(struct collector *collector, const struct loss *loss) {
+        struct look *look = container_of(collector, struct look, collector);
+
+        look->slot->losses += loss->counted ? loss->count : 1;
+        (void)notices_add_loss(&look->engine->notices, &engine_events_lost, loss);
+}
+
+/* One line each, whatever names from outside are in it. */
+static void on_condition(struct collector *collector, const char *text) {
+        struct look *look = container_of(collector, struct look, collector);
+        struct buffer *conditions = &look->slot->new_conditions;
+
+        if (escape_is_clean(bytes_of_string(text)))
+                buffer_append_string(conditions, text);
+        else
+                escape_append(conditions, bytes_of_string(text));
+        buffer_append_byte(conditions, '\n');
+}
+
+int look_collect(struct look *look) {
+        struct engine *engine = look->engine;
+        struct slot *slot = look->slot;
+        const struct watch *kind = slot->watch.kind;
+        const char *name = slot->watch.settings->name;
+        struct baseline *baseline = baseline_of(engine);
+        _cleanup_stream_ struct stream *known = NULL;
+        struct collect_request request = { .after = BYTES_NULL, .within = look->within };
+        uint8_t last_key[LAST_KEY_MAX];
+        size_t last_key_size = 0;
+        int r;
+
+        if (look->within.size) {
+                r = range_open(baseline, name, kind->fields, look->within, engine->fast, &known);
+                if (r < 0)
+                        return engine->fast ? r : engine_fatal(engine, r);
+        } else {
+                r = baseline->ops->known(baseline, name);
+                if (r < 0)
+                        return engine_fatal(engine, r);
+                look->learning = r == 0;
+                if (kind->append_only) {
+                        r = baseline->ops->last_key(baseline, name, last_key, sizeof(last_key), &last_key_size);
+                        if (r < 0)
+                                return engine_fatal(engine, r);
+                        request.after = bytes_of(last_key, last_key_size);
+                }
+                r = baseline->ops->read(baseline, BASELINE_BEFORE, name, kind->fields, request.after, &known);
+                if (r < 0)
+                        return engine_fatal(engine, r);
+        }
+
+        look->collector = (struct collector){
+                .record = on_record, .loss = on_loss, .condition = on_condition, .unseen = on_unseen,
+        };
+        look->events = (struct diff_events){ .change = on_change, .complete = on_complete, .refresh = on_refresh };
+        diff_init(&look->diff, kind->fields, known, &look->events);
+        look->diff.thorough = look->thorough;
+        look->diff.keep_known = kind->append_only;
+        look->diff.now_ns = timestamp_to_ns(&engine->round.at);
+        look->diff.tick_ns = TICKS_UNSAFE * engine->options.clock->tick_ns;
+
+        r = kind->collect(slot->state, &request, &look->collector);
+        if (r == WATCH_OK)
+                r = diff_end(&look->diff);
+        diff_done(&look->diff);
+        return r;
+}
+
+/* True if the place the records come from did not move since it was collected, and long enough before that look; or since
+ * collecting it failed, a short time ago. */
+static bool stamp_holds(struct engine *engine, struct slot *slot, uint64_t now_ns) {
+        struct stamp stamp = { 0 };
+        bool same;
+
+        if (!slot->watch.kind->stamp || slot->watch.kind->stamp(slot->state, &stamp) < 0) {
+                slot->has_stamp = false;
+                return false;
+        }
+        same = slot->has_stamp && stamp.size == slot->stamp.size && memcmp(stamp.data, slot->stamp.data, stamp.size) == 0;
+        if (!same) {
+                slot->stamp = stamp;
+                slot->stamp_since_ns = now_ns;
+                slot->has_stamp = true;
+                slot->collected_ns = 0;
+        }
+        if (slot->what == ENGINE_FAILING)
+                return same && now_ns < slot->retry_ns;
+        return same && slot->what == ENGINE_IDLE &&
+               slot->collected_ns > slot->stamp_since_ns + TICKS_UNSAFE * engine->options.clock->tick_ns;
+}
+
+static int close_look(struct look *look) {
+        struct engine *engine = look->engine;
+        struct slot *slot = look->slot;
+        struct baseline *baseline = baseline_of(engine);
+        const char *name = slot->watch.settings->name;
+        int r;
+
+        if (look->learning) {
+                struct event event = {
+                        .watch = name,
+                        .kind = NULL,
+                        .action = &engine_baseline_created,
+                        .severity = SEVERITY_INFO,
+                        .sensor = slot->watch.kind->sensor,
+                        .quiet = true,
+                };
+                _cleanup_free_ char *message = NULL;
+
+                r = engine_ensure_part(engine);
+                if (r < 0)
+                        return r;
+                r = baseline->ops->set_known(baseline, name, slot->watch.kind->fields);
+                if (r < 0)
+                        return engine_fatal(engine, r);
+                if (asprintf(&message, "%s: nothing was known of it; what is there now is what later rounds compare with (%llu record%s)",
+                             name, (unsigned long long)look->appeared, look->appeared == 1 ? "" : "s") < 0)
+                        message = NULL;
+                event.message = message;
+                event_add(&event, "nephronix.count", FIELD_NUMBER, value_number(look->appeared));
+                r = tell_event(engine, &event);
+                if (r < 0)
+                        return r;
+        }
+        if (slot->watch.kind->append_only && look->appeared) {
+                r = baseline->ops->prune(baseline, name, slot->watch.kind->retain);
+                if (r < 0)
+                        return engine_fatal(engine, r);
+        }
+        return engine_end_part(engine, true);
+}
+
+/* Lines on one line. */
+static void join_lines(struct buffer *buffer, const char *before, struct buffer *lines) {
+        for (const char *at = buffer_string(lines), *end; (end = strchr(at, '\n')); at = end + 1, before = "; ")
+                buffer_printf(buffer, "%s%.*s", before, (int)(end - at), at);
+}
+
+/* 'blinded': what could be seen until now cannot be seen at all any more, which is worth a page where changes are. */
+static void note_conditions(struct engine *engine, struct slot *slot, bool blinded) {
+        enum severity severity =
+                blinded && slot->watch.settings->priority == PRIORITY_HIGH ? SEVERITY_HIGH : SEVERITY_LOW;
+        struct buffer old = slot->conditions;
+
+        if (bytes_equal(buffer_bytes(&slot->conditions), buffer_bytes(&slot->new_conditions)))
+                return;
+        slot->conditions = slot->new_conditions;
+        slot->new_conditions = old;
+        if (slot->conditions.size == 0) {
+                tell_notice(engine, slot, &engine_condition_changed, SEVERITY_LOW, "%s: all of it can be seen again",
+                     slot->watch.settings->name);
+        } else {
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+                join_lines(&text, "", &slot->conditions);
+                tell_notice(engine, slot, &engine_condition_changed, severity, "%s: not seen: %s",
+                     slot->watch.settings->name, buffer_string(&text));
+        }
+}
+
+static void note_failure(struct engine *engine, struct slot *slot, int error, uint64_t began_ns) {
+        const char *name = strerrorname_np(-error);
+
+        if (slot->what != ENGINE_FAILING || slot->error != error) {
+                enum severity severity =
+                        slot->watch.settings->priority == PRIORITY_HIGH ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+                _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+                join_lines(&text, ": ", &slot->new_conditions);
+                tell_notice(engine, slot, &engine_watch_failed, severity, "%s: cannot be watched: %s%s (%s)%s",
+                     slot->watch.settings->name,
+                     error == -EBADMSG ? "its records or what was known of them make no sense: " : "",
+                     strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error", name ? name : "?",
+                     buffer_string(&text));
+        }
+        if (slot->what != ENGINE_FAILING)
+                slot->failing_since_ns = timestamp_to_ns(&engine->round.at);
+        if (slot->failures < BACKOFF_MAX)
+                slot->failures++;
+        slot->retry_ns = began_ns + (engine->options.interval_ns << slot->failures);
+        slot->what = ENGINE_FAILING;
+        slot->error = error;
+        slot->asked_ns = 0;
+}
+
+static void note_success(struct engine *engine, struct slot *slot) {
+        if (slot->what == ENGINE_FAILING) {
+                uint64_t now = timestamp_to_ns(&engine->round.at);
+
+                tell_notice(engine, slot, &engine_watch_recovered, SEVERITY_LOW, "%s: is watched again, after %llu s",
+                     slot->watch.settings->name, (unsigned long long)((now - slot->failing_since_ns) / NS_PER_S));
+        }
+        slot->what = ENGINE_IDLE;
+        slot->error = 0;
+        slot->failures = 0;
+        slot->failing_since_ns = 0;
+}
+
+int slot_open(struct slot *slot) {
+        int r;
+
+        if (slot->opened)
+                return 0;
+        r = slot->watch.kind->open(slot->watch.settings, slot->watch.host, &slot->state);
+        if (r == 0)
+                slot->opened = true;
+        return r;
+}
+
+static struct telling telling_of(const struct engine *engine, const struct slot *slot) {
+        struct telling telling = { .sensor = slot->watch.kind->sensor, .gap = !slot->caught_up };
+
+        (void)engine;
+        if (slot->caught_up && slot->hinted) {
+                telling.seen_by = "event";
+                if (!slot->mixed)
+                        telling.origin = slot->origin;
+        } else {
+                telling.seen_by = slot->caught_up && !slot_covered(slot) ? "poll" : "reconcile";
+        }
+        return telling;
+}
+
+static void forget_hints(struct slot *slot) {
+        slot->hinted = slot->mixed = false;
+        slot->origin = (struct origin){ 0 };
+        slot->hint_source = NULL;
+}
+
+static void note_looked(struct engine *engine, struct slot *slot, const struct look *look, uint64_t began_ns, bool full) {
+        note_success(engine, slot);
+        note_conditions(engine, slot, false);
+        /* An answer is as old as its question. */
+        slot->collected_ns = slot->asked_ns ? slot->asked_ns : began_ns;
+        slot->asked_ns = 0;
+        slot->records = slot->watch.kind->append_only ? slot->records + look->appeared : diff_records(&look->diff);
+        slot->last_look_ns = timestamp_to_ns(&engine->round.at);
+        slot->looked = true;
+        slot->changed = slot->changed || look->changes > 0;
+        slot->found += look->learning ? 0 : look->changes;
+        if (full && slot->caught_up) {
+                slot->last_reconcile_ns = slot->last_look_ns;
+                slot->reconcile_found = look->changes;
+        }
+        forget_hints(slot);
+        slot->rescan = false;
+        key_list_clear(&slot->ranges);
+}
+
+static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint64_t began_ns) {
+        if (r == WATCH_E_BUSY) {
+                if (!slot->asked_ns)
+                        slot->asked_ns = began_ns;
+                if (slot->what != ENGINE_FAILING) /* it still does until the answer says otherwise */
+                        slot->what = ENGINE_WAITING;
+        } else if (r == WATCH_E_UNAVAILABLE) {
+                note_conditions(engine, slot, slot->what == ENGINE_IDLE && slot->last_look_ns > 0);
+                slot->what = ENGINE_UNAVAILABLE;
+                slot->error = 0;
+                slot->failures = 0;
+                slot->failing_since_ns = 0;
+        } else {
+                note_failure(engine, slot, r, began_ns);
+        }
+        return 0;
+}
+
+static int look_whole(struct engine *engine, struct slot *slot, bool thorough) {
+        struct engine_clock *clock = engine->options.clock;
+        uint64_t began_ns = clock->monotonic_ns(clock), cpu_ns = clock->cpu_ns(clock), cost_ns;
+        bool by_clock = schedule_reconcile_due(&slot->schedule, began_ns);
+        bool reconcile = thorough || slot->rescan || slot->schedule.hinted || by_clock;
+        struct look look = {
+                .engine = engine, .slot = slot, .telling = telling_of(engine, slot), .thorough = thorough,
+        };
+        uint64_t sequence = engine->sequence;
+        size_t events = engine->round.events;
+        int r = slot_open(slot);
+
+        if (r == 0) {
+                if (stamp_holds(engine, slot, began_ns) && !reconcile) {
+                        if (slot->what == ENGINE_IDLE) {
+                                slot->looked = true;
+                                slot->last_look_ns = timestamp_to_ns(&engine->round.at);
+                        }
+                        schedule_looked(&slot->schedule, began_ns, clock->cpu_ns(clock) - cpu_ns, false);
+                        return 0;
+                }
+                buffer_clear(&slot->new_conditions);
+                r = look_collect(&look);
+                if (r == WATCH_OK)
+                        r = close_look(&look);
+        }
+        if (engine->fatal)
+                return engine->fatal;
+
+        slot->looks++;
+        if (r == WATCH_OK) {
+                note_looked(engine, slot, &look, began_ns, !slot->hinted && by_clock);
+        } else {
+                r = engine_end_part(engine, false) < 0 ? engine->fatal : r;
+                engine->sequence = sequence;
+                engine->round.events = events;
+                if (engine->fatal)
+                        return engine->fatal;
+                (void)note_not_looked(engine, slot, r, began_ns);
+        }
+
+        cost_ns = clock->cpu_ns(clock) - cpu_ns;
+        slot->last_cost_ns = cost_ns;
+        slot->total_cost_ns += cost_ns;
+        slot_set_interval(engine, slot);
+        /* What this host never had is asked for rarely; what it had a moment ago may be back the next. */
+        if (slot->what == ENGINE_UNAVAILABLE && slot->last_look_ns == 0)
+                schedule_rest(&slot->schedule, began_ns);
+        else
+                schedule_looked(&slot->schedule, began_ns, cost_ns, reconcile);
+        return 0;
+}
+
+/* Only what hints named, with all that lies below. What goes wrong is the next whole look's to say. */
+static int look_ranges(struct engine *engine, struct slot *slot) {
+        for (size_t i = 0; i < slot->ranges.count; i++) {
+                const struct key_hint *range = &slot->ranges.items[i];
+                struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&range->key) };
+                uint64_t sequence = engine->sequence;
+                size_t events = engine->round.events;
+                int r;
+
+                look.telling = (struct telling){
+                        .seen_by = "event", .sensor = slot->watch.kind->sensor, .origin = range->origin, .at_ns = range->at_ns,
+                };
+                buffer_clear(&slot->new_conditions);
+                r = look_collect(&look);
+                if (r == WATCH_OK)
+                        r = close_look(&look);
+                if (engine->fatal)
+                        return engine->fatal;
+                if (r != WATCH_OK) {
+                        r = engine_end_part(engine, false);
+                        if (r < 0)
+                                return r;
+                        engine->sequence = sequence;
+                        engine->round.events = events;
+                        schedule_hint(&slot->schedule);
+                        continue;
+                }
+                slot->changed = slot->changed || look.changes > 0;
+                slot->found += look.changes;
+                slot->records = slot->records + look.appeared; /* about: the next whole look counts */
+        }
+        key_list_clear(&slot->ranges);
+        return 0;
+}
+
+/* One look of one watch. Negative only if the whole round must be given up. */
+int look_at(struct engine *engine, struct slot *slot, bool thorough) {
+        uint64_t now_ns = engine_now_ns(engine);
+
+        if (thorough || schedule_due(&slot->schedule, now_ns) || rescan_due(slot, now_ns) || !slot->opened)
+                return look_whole(engine, slot, thorough);
+        return look_ranges(engine, slot);
+}

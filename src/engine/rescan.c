@@ -1,0 +1,160 @@
+#include "engine-state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LOSSES_MAX = 16 };
+
+/* Two looks because of losses are at least this far apart, and take at most this share of a core: who makes us lose events must
+ * not also make us scan without pause. */
+#define RESCAN_EVERY_NS NS_PER_S
+enum { RESCAN_DUTY = 20 };
+
+bool rescan_due(const struct slot *slot, uint64_t now_ns) {
+        return slot->rescan && now_ns >= slot->rescan_after_ns;
+}
+
+static void free_loss(struct pending_loss *pending) {
+        free(pending->affected);
+}
+
+void rescan_done(struct engine *engine) {
+        for (size_t i = 0; i < engine->n_losses; i++)
+                free_loss(&engine->losses[i]);
+        free(engine->losses);
+        engine->losses = NULL;
+        engine->n_losses = 0;
+}
+
+static bool same_loss(const struct loss *a, const struct loss *b) {
+        return strcmp(a->source, b->source) == 0 && strcmp(a->reason, b->reason) == 0;
+}
+
+static struct pending_loss *pending_of(struct engine *engine, const struct loss *loss) {
+        struct pending_loss *pending, *items;
+
+        for (size_t i = 0; i < engine->n_losses; i++)
+                if (same_loss(&engine->losses[i].loss, loss)) {
+                        pending = &engine->losses[i];
+                        pending->loss.counted = pending->loss.counted && loss->counted;
+                        pending->loss.count += loss->count;
+                        return pending;
+                }
+        if (engine->n_losses == LOSSES_MAX)
+                return NULL;
+        items = reallocarray(engine->losses, engine->n_losses + 1, sizeof(*items));
+        if (!items)
+                return NULL;
+        engine->losses = items;
+        pending = &items[engine->n_losses];
+        *pending = (struct pending_loss){ .loss = *loss, .affected = calloc(engine->n_slots + 1, sizeof(bool)) };
+        if (!pending->affected)
+                return NULL;
+        pending->loss.watch = pending->loss.kind = NULL;
+        engine->n_losses++;
+        return pending;
+}
+
+static bool is_affected(const struct slot *slot, const struct loss *loss) {
+        if (loss->watch || loss->kind)
+                return slot_matches(slot, loss->watch, loss->kind);
+        for (size_t i = 0; i < slot->n_covers; i++)
+                if (strcmp(slot->covers[i].source, loss->source) == 0)
+                        return true;
+        return false;
+}
+
+void engine_loss(struct engine *engine, const struct loss *loss) {
+        struct pending_loss *pending = pending_of(engine, loss);
+        bool any = false;
+
+        for (size_t i = 0; i < engine->n_slots; i++)
+                any |= is_affected(&engine->slots[i], loss);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+
+                /* It does not say whose: everybody looks again. */
+                if (any && !is_affected(slot, loss))
+                        continue;
+                slot->rescan = true;
+                slot->losses += loss->counted ? loss->count : 1;
+                if (pending)
+                        pending->affected[i] = true;
+        }
+        /* No room to remember it: it is at least said. */
+        if (!pending)
+                (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
+}
+
+static void append_count(struct buffer *text, const struct loss *loss) {
+        if (!loss->counted) {
+                buffer_append_string(text, "an unknown number of");
+                return;
+        }
+        if (loss->count >= 1000)
+                buffer_printf(text, "%llu,", (unsigned long long)(loss->count / 1000));
+        buffer_printf(text, loss->count >= 1000 ? "%03llu" : "%llu", (unsigned long long)(loss->count % 1000));
+}
+
+/* "fanotify lost 4,312 events (overflow); looked again at boot and processes in 8 ms, found 1 change" */
+static void report(struct engine *engine, struct pending_loss *pending) {
+        const struct loss *loss = &pending->loss;
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+        struct event event = { .action = &engine_events_lost, .severity = engine_events_lost.severity };
+        uint64_t cost_ns = 0, found = 0;
+        size_t names = 0;
+
+        buffer_printf(&text, "%s lost ", loss->source);
+        append_count(&text, loss);
+        buffer_printf(&text, " event%s (%s); rescanned ", loss->counted && loss->count == 1 ? "" : "s", loss->reason);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                const struct slot *slot = &engine->slots[i];
+
+                if (!pending->affected[i] || !slot->looked)
+                        continue;
+                buffer_printf(&text, "%s%s", names++ ? ", " : "", slot->watch.settings->name);
+                cost_ns += slot->last_cost_ns;
+                found += slot->found;
+        }
+        if (!names)
+                buffer_append_string(&text, "nothing");
+        buffer_printf(&text, " in %.1f ms, found %llu change%s", (double)cost_ns / 1e6, (unsigned long long)found,
+                      found == 1 ? "" : "s");
+        event.message = buffer_error(&text) == 0 ? buffer_string(&text) : NULL;
+        event_add(&event, "nephronix.loss.source", FIELD_TEXT, value_string(loss->source));
+        event_add(&event, "nephronix.loss.reason", FIELD_TEXT, value_string(loss->reason));
+        if (loss->counted)
+                event_add(&event, "nephronix.loss.count", FIELD_NUMBER, value_number(loss->count));
+        if (loss->since_ns)
+                event_add(&event, "nephronix.loss.since", FIELD_TIME, value_number(loss->since_ns));
+        event_add(&event, "nephronix.loss.rescan_ns", FIELD_NUMBER, value_number(cost_ns));
+        event_add(&event, "nephronix.loss.found", FIELD_NUMBER, value_number(found));
+        (void)engine_notice(engine, &event);
+}
+
+void rescan_report(struct engine *engine) {
+        uint64_t now_ns = engine_now_ns(engine);
+        size_t kept = 0;
+
+        for (size_t i = 0; i < engine->n_losses; i++) {
+                struct pending_loss *pending = &engine->losses[i];
+                bool open = false;
+
+                for (size_t k = 0; k < engine->n_slots; k++)
+                        open |= pending->affected[k] && engine->slots[k].rescan && engine->slots[k].what == ENGINE_IDLE;
+                if (open) {
+                        engine->losses[kept++] = *pending;
+                        continue;
+                }
+                report(engine, pending);
+                for (size_t k = 0; k < engine->n_slots; k++) {
+                        uint64_t pause_ns = engine->slots[k].last_cost_ns * RESCAN_DUTY;
+
+                        if (pending->affected[k])
+                                engine->slots[k].rescan_after_ns = now_ns + (pause_ns > RESCAN_EVERY_NS ? pause_ns : RESCAN_EVERY_NS);
+                }
+                free_loss(pending);
+        }
+        engine->n_losses = kept;
+}

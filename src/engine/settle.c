@@ -1,0 +1,137 @@
+#include "engine-state.h"
+
+#include <errno.h>
+
+/* Text log and .dat files follow an event of high priority within Interval=; what is only logged may wait longer the more of
+ * it comes: each settling writes a few pages to disk. */
+enum { DELAY_MOST = 15 };
+
+void settle_after(struct engine *engine, bool high) {
+        uint64_t now_ns = engine_now_ns(engine), interval_ns = engine->options.interval_ns, at_ns;
+
+        engine->notes = true;
+        if (high || now_ns - engine->settled_ns > engine->settle_delay_ns * 4)
+                engine->settle_delay_ns = interval_ns;
+        at_ns = now_ns + (high ? interval_ns : engine->settle_delay_ns);
+        if (at_ns < engine->settle_ns)
+                engine->settle_ns = at_ns;
+}
+
+struct noted {
+        struct engine *engine;
+        struct buffer keys;             /* slot index, size, bytes; one after the other */
+};
+
+static int on_noted(void *context, const char *name, struct bytes key, bool gone) {
+        struct noted *noted = context;
+        uint32_t index, size = (uint32_t)key.size;
+
+        for (index = 0; index < noted->engine->n_slots; index++) {
+                struct slot *slot = &noted->engine->slots[index];
+
+                if (strcmp(slot->watch.settings->name, name) != 0)
+                        continue;
+                slot->noted = true;
+                if (gone || !slot->watch.kind->delta_is_record || !slot->watch.kind->can_look_within)
+                        break;
+                buffer_append(&noted->keys, &index, sizeof(index));
+                buffer_append(&noted->keys, &size, sizeof(size));
+                buffer_append_bytes(&noted->keys, key);
+                break;
+        }
+        return buffer_error(&noted->keys);
+}
+
+struct completion {
+        struct collector collector;
+        struct engine *engine;
+        struct slot *slot;
+        struct bytes key;
+};
+
+/* The record as a look has it takes the place of what the delta told: the next comparison must not find a difference in words. */
+static int on_record(struct collector *collector, const struct record *record) {
+        struct completion *completion = container_of(collector, struct completion, collector);
+        struct slot *slot = completion->slot;
+        const struct watch *kind = slot->watch.kind;
+        struct baseline *baseline = baseline_of(completion->engine);
+        struct record whole = *record;
+        int r = 0;
+
+        if (!bytes_equal(record->key, completion->key))
+                return 0;
+        if (kind->complete)
+                r = kind->complete(slot->state, &whole);
+        if (r == 0)
+                r = engine_ensure_part(completion->engine);
+        if (r < 0)
+                return r;
+        r = baseline->ops->put(baseline, slot->watch.settings->name, kind->fields, &whole);
+        return r < 0 ? engine_fatal(completion->engine, r) : 0;
+}
+
+static void on_loss(struct collector *collector, const struct loss *loss) {
+        (void)collector;
+        (void)loss;
+}
+
+static void on_condition(struct collector *collector, const char *text) {
+        (void)collector;
+        (void)text;
+}
+
+static int complete_noted(struct engine *engine, struct bytes keys) {
+        uint32_t index, size;
+        int r = 0;
+
+        while (r >= 0 && keys.size >= sizeof(index) + sizeof(size)) {
+                struct completion completion = {
+                        .collector = { .record = on_record, .loss = on_loss, .condition = on_condition }, .engine = engine,
+                };
+                struct collect_request request = { .after = BYTES_NULL };
+
+                memcpy(&index, keys.data, sizeof(index));
+                memcpy(&size, keys.data + sizeof(index), sizeof(size));
+                keys = bytes_of(keys.data + sizeof(index) + sizeof(size), keys.size - sizeof(index) - sizeof(size));
+                completion.slot = &engine->slots[index];
+                completion.key = request.within = bytes_of(keys.data, size);
+                keys = bytes_of(keys.data + size, keys.size - size);
+                if (!completion.slot->opened || completion.slot->what != ENGINE_IDLE)
+                        continue;
+                (void)completion.slot->watch.kind->collect(completion.slot->state, &request, &completion.collector);
+                r = engine->fatal;
+        }
+        return r < 0 ? r : engine_end_part(engine, true);
+}
+
+/* What was noted becomes part of the baseline, and of the text log. */
+int settle(struct engine *engine) {
+        struct baseline *baseline = baseline_of(engine);
+        _cleanup_buffer_ struct buffer keys = BUFFER_NULL;
+        struct noted noted = { .engine = engine, .keys = BUFFER_NULL };
+        uint64_t sequence = engine->sequence, now_ns = engine_now_ns(engine);
+        int r = baseline->ops->noted(baseline, on_noted, &noted);
+
+        keys = noted.keys;
+        engine_begin_round(engine);
+        for (size_t i = 0; i < engine->n_slots; i++)
+                engine->slots[i].changed = engine->slots[i].noted;
+        if (r >= 0)
+                r = engine_ensure_part(engine);
+        if (r >= 0)
+                r = complete_noted(engine, buffer_bytes(&keys));
+        r = engine_close_round(engine, r, sequence);
+        if (r < 0) {
+                engine->settle_ns = now_ns + engine->options.interval_ns;
+                return r;
+        }
+        for (size_t i = 0; i < engine->n_slots; i++)
+                engine->slots[i].noted = engine->slots[i].changed = false;
+        if (now_ns - engine->settled_ns < engine->settle_delay_ns * 2 &&
+            engine->settle_delay_ns < engine->options.interval_ns * DELAY_MOST)
+                engine->settle_delay_ns *= 2;
+        engine->settled_ns = now_ns;
+        engine->settle_ns = UINT64_MAX;
+        engine->notes = false;
+        return 0;
+}

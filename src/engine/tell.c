@@ -1,0 +1,202 @@
+#include "engine-state.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "record-codec.h"
+#include "rules.h"
+#include "timestamp.h"
+#include "uuid.h"
+
+int tell_event(struct engine *engine, struct event *event) {
+        struct engine_clock *clock = engine->options.clock;
+        struct engine_out *out = engine->options.out;
+        struct timespec now = clock->realtime(clock);
+        int r;
+
+        event->sequence = engine->sequence;
+        if (event->at.tv_sec == 0)
+                event->at = now;
+        memcpy(event->round, engine->round.id, UUID_SIZE);
+        clock->random(clock, event->id, UUID_SIZE);
+        uuid_make_v7(event->id, &now);
+        r = engine->fast ? out->note(out, event) : out->event(out, event);
+        if (r < 0)
+                return engine->fast ? r : engine_fatal(engine, r);
+        engine->sequence++;
+        engine->round.events++;
+        if (engine->fast) {
+                engine->staged = true;
+                engine->high |= event->severity >= SEVERITY_HIGH && !event->quiet;
+        }
+        return 0;
+}
+
+void tell_notice(struct engine *engine, struct slot *slot, const struct action *action, enum severity severity,
+                 const char *format, ...) {
+        _cleanup_free_ char *message = NULL;
+        va_list arguments;
+        struct event event = {
+                .watch = slot ? slot->watch.settings->name : NULL,
+                .action = action,
+                .severity = severity,
+        };
+
+        va_start(arguments, format);
+        if (vasprintf(&message, format, arguments) < 0)
+                message = NULL;
+        va_end(arguments);
+        event.message = message;
+        /* A full queue means that no round could be kept for long: what is told then is that one fact. */
+        (void)engine_notice(engine, &event);
+}
+
+static void add_gap(struct engine *engine, struct event *event) {
+        if (!engine->options.unwatched_since_ns)
+                return;
+        event_add(event, "nephronix.unwatched.since", FIELD_TIME, value_number(engine->options.unwatched_since_ns));
+        event_add(event, "nephronix.unwatched.until", FIELD_TIME, value_number(timestamp_to_ns(&engine->round.at)));
+}
+
+/* ---- folding ---- */
+
+/* The far end, as the group's destination: a server's clients differ in their port, a client's servers do not. */
+static struct bytes destination_of(const struct delta *delta, uint8_t ret[static 20]) {
+        const struct connection_facts *connection = &delta->connection;
+        uint16_t port = htobe16(connection->inbound ? connection->local_port : connection->remote_port);
+
+        if (delta->subject != DELTA_CONNECTION)
+                return BYTES_NULL;
+        memcpy(ret, connection->remote, 16);
+        memcpy(ret + 16, &port, sizeof(port));
+        ret[18] = connection->inbound;
+        ret[19] = connection->protocol;
+        return bytes_of(ret, 20);
+}
+
+static struct bytes executable_of(const struct process_facts *facts) {
+        return facts ? facts->executable.size ? facts->executable : facts->name : BYTES_NULL;
+}
+
+static bool fold(struct engine *engine, struct slot *slot, const struct change *change, const struct action *action,
+                 const struct telling *telling) {
+        const struct process_facts *process, *parent = NULL;
+        struct engine_clock *clock = engine->options.clock;
+        uint8_t destination[20];
+        struct folding_key key = { .watch = slot->watch.settings->name, .action = action->action };
+        _cleanup_buffer_ struct buffer sample = BUFFER_NULL;
+        const struct record *record = change_record(change);
+        uint16_t key_size = (uint16_t)record->key.size;
+        struct timespec now;
+        uint64_t at_ns = telling->at_ns;
+
+        process = telling->origin.known ? process_table_find(engine->processes, telling->origin.pid, telling->origin.start_ticks) : NULL;
+        if (process && process->parent)
+                parent = process_table_find(engine->processes, process->parent, 0);
+        key.executable = executable_of(process);
+        key.parent_executable = executable_of(parent);
+        key.user = process && process->flags & PROCESS_HAS_USERS ? process->user : UINT32_MAX;
+        key.destination = destination_of(telling->delta, destination);
+        if (!at_ns) {
+                now = clock->realtime(clock);
+                at_ns = timestamp_to_ns(&now);
+        }
+        if (folding_take(engine->folding, &key, at_ns, clock->monotonic_ns(clock)) == FOLDING_TELL)
+                return false;
+        if (folding_wants_sample(engine->folding)) {
+                buffer_append(&sample, &key_size, sizeof(key_size));
+                buffer_append_bytes(&sample, record->key);
+                record_encode(&sample, slot->watch.kind->fields, record);
+                if (buffer_error(&sample) == 0)
+                        folding_sample(engine->folding, buffer_bytes(&sample));
+        }
+        return true;
+}
+
+static struct slot *slot_named(struct engine *engine, const char *name) {
+        for (size_t i = 0; i < engine->n_slots; i++)
+                if (strcmp(engine->slots[i].watch.settings->name, name) == 0)
+                        return &engine->slots[i];
+        return NULL;
+}
+
+/* What was counted and not told becomes one event: how many, from when to when, and one of them. */
+static int on_group(void *context, const struct folding_group *group) {
+        struct engine *engine = context;
+        struct slot *slot = slot_named(engine, group->key.watch);
+        _cleanup_buffer_ struct buffer scratch = BUFFER_NULL;
+        struct record record = { .key = BYTES_NULL };
+        struct change change = { .kind = CHANGE_APPEARED };
+        struct event event = { .seen_by = "event" };
+        struct bytes sample = group->sample;
+        uint16_t key_size;
+
+        if (!slot)
+                return 0;
+        event.watch = slot->watch.settings->name;
+        event.kind = slot->watch.kind;
+        event.sensor = slot->watch.kind->sensor;
+        event.count = group->count;
+        event.first_ns = group->first_ns;
+        event.last_ns = group->last_ns;
+        event.at = timestamp_of_ns(group->last_ns);
+        if (sample.size > sizeof(key_size)) {
+                memcpy(&key_size, sample.data, sizeof(key_size));
+                if (sample.size - sizeof(key_size) > key_size &&
+                    record_decode(bytes_of(sample.data + sizeof(key_size) + key_size, sample.size - sizeof(key_size) - key_size),
+                                  bytes_of(sample.data + sizeof(key_size), key_size), slot->watch.kind->fields, &scratch,
+                                  &record) == 0)
+                        event.change = &change;
+        }
+        change.fields = slot->watch.kind->fields;
+        change.after = &record;
+        event.action = &slot->watch.kind->appeared;
+        if (strcmp(group->key.action, slot->watch.kind->vanished.action) == 0) {
+                change = (struct change){ .kind = CHANGE_VANISHED, .fields = change.fields, .before = &record };
+                event.action = &slot->watch.kind->vanished;
+        }
+        event.severity = rules_severity(event.action, slot->watch.settings->priority);
+        slot->changes += group->count;
+        return tell_event(engine, &event);
+}
+
+int tell_folded(struct engine *engine, bool all) {
+        return folding_flush(engine->folding, engine_now_ns(engine), all, on_group, engine);
+}
+
+/* ---- a change ---- */
+
+static bool folds(const struct slot *slot, const struct telling *telling, enum severity severity) {
+        return telling->may_fold && telling->delta && severity <= SEVERITY_LOW && !slot->watch.settings->full_detail &&
+               slot->watch.settings->priority == PRIORITY_LOW;
+}
+
+int tell_change(struct engine *engine, struct slot *slot, const struct change *change, const struct telling *telling) {
+        const struct watch *kind = slot->watch.kind;
+        const struct action *action = rules_action(kind, change);
+        enum severity severity = rules_severity(action, slot->watch.settings->priority);
+        struct actor actor;
+        struct event event;
+
+        if (folds(slot, telling, severity) && fold(engine, slot, change, action, telling))
+                return 0;
+        event = (struct event){
+                .watch = slot->watch.settings->name,
+                .kind = kind,
+                .action = action,
+                .severity = severity,
+                .seen_by = telling->seen_by,
+                .sensor = telling->sensor,
+                .change = change,
+        };
+        if (telling->at_ns)
+                event.at = timestamp_of_ns(telling->at_ns);
+        if (telling->origin.known && process_table_actor(engine->processes, &telling->origin, engine_now_ns(engine), &actor))
+                event.actor = &actor;
+        if (telling->delta && telling->delta->subject == DELTA_PROCESS && telling->delta->process.flags & PROCESS_HAS_EXIT)
+                event_add(&event, "process.exit_code", FIELD_NUMBER, value_number((uint64_t)telling->delta->process.exit_status));
+        if (telling->gap)
+                add_gap(engine, &event);
+        return tell_event(engine, &event);
+}
