@@ -1,5 +1,6 @@
 #include "event-json.h"
 
+#include "actor-json.h"
 #include "json.h"
 #include "sentence.h"
 #include "timestamp.h"
@@ -139,6 +140,13 @@ static uint64_t syslog_severity(enum severity severity) {
         return 6;
 }
 
+static void add_moment(struct writer *writer, const char *path, uint64_t ns) {
+        const struct field field = { .name = "", .kind = FIELD_TIME };
+
+        if (ns)
+                json_add_string(writer->json, path, as_text(writer, &field, &(struct value){ .present = true, .number = ns }));
+}
+
 /* What every event has. The paths stand in the order in which they come out: that spares sorting them. */
 static void add_common(struct writer *writer, const struct event *event, const struct event_host *host,
                        const char *dataset) {
@@ -160,6 +168,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         buffer_append_string(&writer->text, "nephronix.");
         buffer_append_string(&writer->text, dataset);
         json_add_string(json, "event.dataset", buffer_bytes(&writer->text));
+        add_moment(writer, "event.end", event->count > 1 ? event->last_ns : 0);
         uuid_format(event->id, uuid);
         json_add_text(json, "event.id", uuid);
         json_add_text(json, "event.kind", event->severity >= SEVERITY_HIGH && !event->quiet ? "alert" : "event");
@@ -167,6 +176,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         json_add_text(json, "event.provider", event->sensor);
         json_add_number(json, "event.sequence", event->sequence);
         json_add_number(json, "event.severity", (uint64_t)event->severity);
+        add_moment(writer, "event.start", event->count > 1 ? event->first_ns : 0);
         if (action)
                 append_words(json, "event.type", action->type);
         json_add_text(json, "host.boot.id", host->boot_id);
@@ -176,8 +186,15 @@ static void add_common(struct writer *writer, const struct event *event, const s
         buffer_truncate(&writer->text, 0);
         sentence_of_event(&writer->text, event);
         json_add_string(json, "message", buffer_bytes(&writer->text));
-        if (event->change && !event->actor)
+        if (event->actor) {
+                buffer_truncate(&writer->text, 0);
+                sentence_actor(&writer->text, event->actor);
+                json_add_string(json, "nephronix.actor", buffer_bytes(&writer->text));
+        } else if (event->change) {
                 json_add_text(json, "nephronix.actor", "unknown");
+        }
+        if (event->count > 1)
+                json_add_number(json, "nephronix.count", event->count);
         uuid_format(event->round, uuid);
         json_add_text(json, "nephronix.round", uuid);
         json_add_text(json, "nephronix.seen_by", event->seen_by);
@@ -204,6 +221,7 @@ int event_json_write(struct buffer *buffer, struct json *json, const struct even
                 add_value(&writer, event->facts[i].path, &field, &event->facts[i].value);
                 add_related(&writer, event->facts[i].path, &field, &event->facts[i].value);
         }
+        actor_json_add(json, event, &writer.text);
 
         r = buffer_error(&writer.path);
         if (r < 0)

@@ -4,7 +4,12 @@
 #include "json.h"
 #include "timestamp.h"
 
-enum { SECOND = 1000000000 };
+enum {
+        SECOND = 1000000000,
+        TAIL_MAX = 512,
+        NAME_KEPT = 15,
+        CONTAINER_SHOWN = 12,
+};
 
 static void append_hex(struct buffer *buffer, struct bytes bytes) {
         static const char digits[] = "0123456789abcdef";
@@ -273,22 +278,77 @@ static size_t character(struct bytes text) {
         return length ? length : 1;
 }
 
-static void cut(struct buffer *buffer, size_t start) {
+/* What was appended since start, down to at most so many bytes. */
+static void cut(struct buffer *buffer, size_t start, size_t most) {
         static const char dots[] = "...";
         struct bytes text = buffer_bytes(buffer);
         size_t end = start;
 
-        if (text.size <= start || text.size - start <= SENTENCE_MAX)
+        if (text.size <= start || text.size - start <= most)
                 return;
         for (;;) {
                 size_t length = character(bytes_of(text.data + end, text.size - end));
 
-                if (end + length - start > SENTENCE_MAX - (sizeof(dots) - 1))
+                if (end + length - start > most - (sizeof(dots) - 1))
                         break;
                 end += length;
         }
         buffer_truncate(buffer, end);
         buffer_append_string(buffer, dots);
+}
+
+static void append_part(struct buffer *buffer, struct bytes text) {
+        size_t start = buffer->size;
+
+        escape_append(buffer, text);
+        cut(buffer, start, ACTOR_PART_MAX);
+}
+
+static void append_moment(struct buffer *buffer, uint64_t ns) {
+        struct timespec at = timestamp_of_ns(ns);
+
+        timestamp_local(buffer, &at);
+}
+
+/* "process" to "processes". */
+static void append_plural(struct buffer *buffer, const char *noun) {
+        size_t length = strlen(noun);
+        char last = length > 0 ? noun[length - 1] : 'x';
+
+        buffer_append(buffer, noun, length - (last == 'y'));
+        buffer_append_string(buffer, last == 'y' ? "ies" : last == 's' ? "es" : "s");
+}
+
+static struct bytes disguise(const struct event *event) {
+        for (size_t i = 0; i < event->n_facts; i++)
+                if (event->facts[i].kind == FIELD_TEXT && strcmp(event->facts[i].path, "nephronix.disguise") == 0)
+                        return event->facts[i].value.bytes;
+        return BYTES_NULL;
+}
+
+/* What no length of the sentence before may cut off. */
+static void append_tail(struct buffer *buffer, const struct event *event) {
+        struct bytes mask = disguise(event);
+
+        if (mask.size > 0) {
+                buffer_append_string(buffer, ", which ");
+                append_part(buffer, mask);
+        }
+        if (event->count <= 1)
+                return;
+        buffer_append_string(buffer, "; ");
+        decimal_append(buffer, event->count);
+        if (event->kind && event->kind->noun) {
+                buffer_append_byte(buffer, ' ');
+                append_plural(buffer, event->kind->noun);
+        }
+        buffer_append_string(buffer, " like it");
+        if (!event->first_ns || !event->last_ns)
+                return;
+        buffer_append_string(buffer, " between ");
+        append_moment(buffer, event->first_ns);
+        buffer_append_string(buffer, " and ");
+        append_moment(buffer, event->last_ns);
 }
 
 void sentence_of_event(struct buffer *buffer, const struct event *event) {
@@ -302,7 +362,10 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
                         buffer_append_bytes(buffer, message);
                 else
                         escape_append(buffer, message);
-        } else if (event->action && event->action->sentence) {
+                cut(buffer, start, SENTENCE_MAX);
+                return;
+        }
+        if (event->action && event->action->sentence) {
                 sentence_expand(buffer, event->action->sentence, event->change);
                 if (event->change && event->change->kind == CHANGE_APPEARED)
                         name_bits_of_new(buffer, event->change);
@@ -311,7 +374,125 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
         } else if (event->action && event->action->action) {
                 buffer_append_string(buffer, event->action->action);
         }
-        cut(buffer, start);
+        if (event->count <= 1 && disguise(event).size == 0) {
+                cut(buffer, start, SENTENCE_MAX);
+                return;
+        }
+        cut(buffer, start, SENTENCE_MAX - TAIL_MAX);
+        append_tail(buffer, event);
+}
+
+static struct bytes base_name(struct bytes path) {
+        for (size_t i = path.size; i > 0; i--)
+                if (path.data[i - 1] == '/')
+                        return bytes_of(path.data + i, path.size - i);
+        return path;
+}
+
+/* The kernel keeps 15 bytes of a name. */
+static bool bears_name(struct bytes program, struct bytes name) {
+        return bytes_equal(program, name) || (name.size == NAME_KEPT && bytes_starts_with(program, name));
+}
+
+static void append_name(struct buffer *buffer, const struct process_facts *facts) {
+        struct bytes name = facts->name.size > 0 ? facts->name : base_name(facts->executable);
+
+        if (name.size > 0)
+                append_part(buffer, name);
+        else
+                buffer_printf(buffer, "pid %u", facts->pid);
+}
+
+static void append_user(struct buffer *buffer, uint32_t id, struct bytes name) {
+        if (name.size > 0)
+                append_part(buffer, name);
+        else if (id == 0)
+                buffer_append_string(buffer, "root");
+        else
+                buffer_printf(buffer, "user %u", id);
+}
+
+/* "vim (pid 812)", "backup (/usr/bin/bash, pid 812)" */
+static void append_process(struct buffer *buffer, const struct process_facts *facts) {
+        const char *separator = "";
+
+        if (facts->name.size == 0 && facts->executable.size == 0) {
+                buffer_printf(buffer, "pid %u", facts->pid);
+                return;
+        }
+        append_name(buffer, facts);
+        buffer_append_string(buffer, " (");
+        if (facts->executable.size > 0 && facts->name.size > 0 && !bears_name(base_name(facts->executable), facts->name)) {
+                append_part(buffer, facts->executable);
+                separator = ", ";
+        }
+        if (facts->flags & PROCESS_FROM_MEMFD) {
+                buffer_printf(buffer, "%sfrom a memfd", separator);
+                separator = ", ";
+        } else if (facts->flags & PROCESS_DELETED) {
+                buffer_printf(buffer, "%sits program deleted", separator);
+                separator = ", ";
+        }
+        buffer_printf(buffer, "%spid %u)", separator, facts->pid);
+}
+
+/* " (login alice, pts/3 from 192.0.2.7)" */
+static void append_login(struct buffer *buffer, const struct actor *actor) {
+        const struct process_facts *facts = &actor->process;
+        bool login = facts->flags & PROCESS_HAS_LOGIN && facts->login_user != LOGIN_USER_UNSET;
+        bool terminal = facts->tty_name.size > 0, remote = actor->remote_address.size > 0;
+
+        if (!login && !terminal && !remote)
+                return;
+        buffer_append_string(buffer, " (");
+        if (login) {
+                buffer_append_string(buffer, "login ");
+                append_user(buffer, facts->login_user, actor->login_name);
+        }
+        if (terminal) {
+                buffer_append_string(buffer, login ? ", " : "");
+                append_part(buffer, facts->tty_name);
+        }
+        if (remote) {
+                buffer_append_string(buffer, login || terminal ? " from " : "from ");
+                append_part(buffer, actor->remote_address);
+        }
+        buffer_append_byte(buffer, ')');
+}
+
+void sentence_actor(struct buffer *buffer, const struct actor *actor) {
+        const struct process_facts *facts = &actor->process, *run = actor->transaction.process;
+
+        append_process(buffer, facts);
+        if (facts->flags & PROCESS_HAS_USERS) {
+                buffer_append_string(buffer, " of ");
+                append_user(buffer, facts->user, actor->user_name);
+                if (facts->effective_user != facts->user) {
+                        buffer_append_string(buffer, " as ");
+                        append_user(buffer, facts->effective_user, BYTES_NULL);
+                }
+        }
+        append_login(buffer, actor);
+        for (size_t i = 0; i < actor->n_ancestors && i < ACTOR_ANCESTORS_MAX; i++) {
+                buffer_append_string(buffer, i == 0 ? ", under " : " < ");
+                append_name(buffer, &actor->ancestors[i]);
+        }
+        if (actor->container.size > 0) {
+                size_t shown = actor->container.size < CONTAINER_SHOWN ? actor->container.size : CONTAINER_SHOWN;
+
+                buffer_append_string(buffer, ", in container ");
+                append_part(buffer, bytes_of(actor->container.data, shown));
+        } else if (actor->unit.size > 0) {
+                buffer_append_string(buffer, ", in ");
+                append_part(buffer, actor->unit);
+        }
+        if (actor->in_transaction && run && (run->pid != facts->pid || run->start_ticks != facts->start_ticks)) {
+                buffer_append_string(buffer, ", for ");
+                if (run->command_line.size > 0)
+                        append_part(buffer, run->command_line);
+                else
+                        append_name(buffer, run);
+        }
 }
 
 void sentence_title(struct buffer *buffer, const char *title, const char *path) {

@@ -13,12 +13,20 @@ void sentence_value(struct buffer *buffer, const struct field *field, const stru
  * not have is written as it stands, braces and all, so that a test sees it. */
 void sentence_expand(struct buffer *buffer, const char *sentence, const struct change *change);
 
-/* The event's one plain sentence: its own message; else the action's sentence expanded; else "<noun> <label> appeared",
- * "... is gone", or for a change "<noun> <label>: mode 0644 to 4755 (now set-user-id); size 10 to 12" naming each
- * compared field that differs ("target was absent, now x", "target x is gone"; of digests only "content changed").
- * At most SENTENCE_MAX bytes: longer ones are cut at a character with "...". */
+/* The event's one plain sentence: its own message as it stands; else the action's sentence expanded; else "<noun> <label>
+ * appeared", "... is gone", or for a change "<noun> <label>: mode 0644 to 4755 (now set-user-id); size 10 to 12" naming each
+ * compared field that differs ("target was absent, now x", "target x is gone"; of digests only "content changed"). To the
+ * last two is added the fact "nephronix.disguise" if there is one (", which runs from a memfd"), and for a folded event
+ * "; 412 processes like it between T and T". At most SENTENCE_MAX bytes: longer ones are cut at a character with "...",
+ * before what is added. */
 enum { SENTENCE_MAX = 4096 };
 void sentence_of_event(struct buffer *buffer, const struct event *event);
+
+/* Who did it, in one clause that goes on after "by": "vim (pid 812) of alice (login alice, pts/3 from 192.0.2.7), under
+ * sudo < bash < sshd, for apt install x". What is not known is left out; a program that does not bear the process's name is
+ * named beside it; users without a name are "user 1000". Each part from outside is cut at ACTOR_PART_MAX bytes. */
+enum { ACTOR_PART_MAX = 256 };
+void sentence_actor(struct buffer *buffer, const struct actor *actor);
 
 /* Title templates: "{path}" becomes path (escaped). */
 void sentence_title(struct buffer *buffer, const char *title, const char *path);

@@ -135,7 +135,7 @@ static void appeared_with_facts(void **state) {
         (void)state;
         event.action = &login;
         event.severity = SEVERITY_LOW;
-        event.actor = &(const struct actor){ .process = { .pid = 1 } };
+        event.actor = &(const struct actor){ .process = { .pid = 1, .name = bytes_of_string("init") } };
         record.values[USER] = value_string("alice");
         record.values[SOURCE] = value_string("192.0.2.7");
         record.values[UID] = value_number(1000);
@@ -152,10 +152,48 @@ static void appeared_with_facts(void **state) {
                     "\"module\":\"nephronix\",\"provider\":\"stat\",\"sequence\":42,\"severity\":2,"
                     "\"start\":\"1970-01-01T00:00:01.000000Z\",\"type\":[\"start\"]},\"file\":{\"uid\":\"1000\"},"
                     HOST LOG("5", "alice logged in from 192.0.2.7")
-                    "\"nephronix\":{\"count\":3," ROUND ",\"seen_by\":\"reconcile\",\"sensor\":\"stat\","
-                    "\"watch\":\"boot\"},"
+                    "\"nephronix\":{\"actor\":\"init (pid 1)\",\"count\":3," ROUND ",\"seen_by\":\"reconcile\","
+                    "\"sensor\":\"stat\",\"watch\":\"boot\"},\"process\":{\"name\":\"init\",\"pid\":1},"
                     "\"related\":{\"ip\":[\"192.0.2.7\",\"2001:db8::1\"],\"user\":[\"alice\",\"the record's stays\"]},"
                     "\"source\":{\"ip\":\"192.0.2.7\"},\"user\":{\"name\":\"alice\"}}");
+}
+
+static void folded(void **state) {
+        struct record record = { .key = bytes_of("k", 1) };
+        const struct change change = { CHANGE_APPEARED, fields, NULL, &record };
+        const struct action created = { "file-created", "file", "creation", SEVERITY_LOW, false, NULL };
+        struct event event = an_event(&change);
+
+        (void)state;
+        event.action = &created;
+        event.severity = SEVERITY_LOW;
+        event.seen_by = "event";
+        event.count = 412;
+        event.first_ns = 1795473243123456789u;
+        event.last_ns = 1795473303000000000u;
+        record.values[PATH] = value_string("/boot/x");
+        assert_json(&event,
+                    "{" BEGIN "\"ecs\":{\"version\":\"8.17.0\"},"
+                    "\"event\":{\"action\":\"file-created\",\"category\":[\"file\"],"
+                    "\"dataset\":\"nephronix.files\",\"end\":\"2026-11-23T22:35:03.000000Z\"," ID "\"kind\":\"event\","
+                    "\"module\":\"nephronix\",\"provider\":\"stat\",\"sequence\":42,\"severity\":2,"
+                    "\"start\":\"2026-11-23T22:34:03.123456Z\",\"type\":[\"creation\"]},\"file\":{\"path\":\"/boot/x\"},"
+                    HOST LOG("5", "file /boot/x appeared; 412 files like it between 2026-11-23T22:34:03 and "
+                                  "2026-11-23T22:35:03")
+                    "\"nephronix\":{\"actor\":\"unknown\",\"count\":412," ROUND ",\"seen_by\":\"event\","
+                    "\"sensor\":\"stat\",\"watch\":\"boot\"}}");
+
+        /* one is not a fold */
+        event.count = 1;
+        assert_json(&event,
+                    "{" BEGIN "\"ecs\":{\"version\":\"8.17.0\"},"
+                    "\"event\":{\"action\":\"file-created\",\"category\":[\"file\"],"
+                    "\"dataset\":\"nephronix.files\"," ID "\"kind\":\"event\","
+                    "\"module\":\"nephronix\",\"provider\":\"stat\",\"sequence\":42,\"severity\":2,"
+                    "\"type\":[\"creation\"]},\"file\":{\"path\":\"/boot/x\"},"
+                    HOST LOG("5", "file /boot/x appeared")
+                    "\"nephronix\":{\"actor\":\"unknown\"," ROUND ",\"seen_by\":\"event\","
+                    "\"sensor\":\"stat\",\"watch\":\"boot\"}}");
 }
 
 static void of_nephronix_itself(void **state) {
@@ -275,6 +313,7 @@ int main(void) {
                 cmocka_unit_test(change_of_a_file),    cmocka_unit_test(appeared_with_facts),
                 cmocka_unit_test(of_nephronix_itself), cmocka_unit_test(severities),
                 cmocka_unit_test(hostile_names),       cmocka_unit_test(long_names),
+                cmocka_unit_test(folded),
         };
 
         return cmocka_run_group_tests(tests, set_zone, NULL);

@@ -342,6 +342,110 @@ static void cuts_long_sentences(void **state) {
         }
 }
 
+/* However long the sentence before: what hides itself and how often it was is said. */
+static void tells_disguise_and_count(void **state) {
+        static const struct watch kinds[] = {
+                { .noun = "process", .label = "{path}" }, { .noun = "entry", .label = "{path}" }, { .label = "{path}" },
+        };
+        static const char *const nouns[] = { " processes", " entries", "" };
+        _cleanup_buffer_ struct buffer name = BUFFER_NULL, whole = BUFFER_NULL;
+        struct record record = plain();
+        const struct change change = { CHANGE_APPEARED, fields, NULL, &record };
+        const struct action action = { .sentence = "{path} started" };
+        struct event event = { .kind = &kinds[0], .action = &action, .change = &change };
+
+        (void)state;
+        event_add(&event, "nephronix.disguise", FIELD_TEXT, value_string("runs from a memfd"));
+        assert_sentence(&event, "/boot/x started, which runs from a memfd");
+        event.count = 2;
+        assert_sentence(&event, "/boot/x started, which runs from a memfd; 2 processes like it");
+        event.n_facts = 0;
+        event.first_ns = 1795473243123456789u;
+        event.last_ns = 1795473303000000000u;
+        for (size_t i = 0; i < ELEMENTS(kinds); i++) {
+                _cleanup_buffer_ struct buffer expected = BUFFER_NULL;
+
+                event.kind = &kinds[i];
+                buffer_printf(&expected, "/boot/x started; 2%s like it between 2026-11-23T22:34:03 and 2026-11-23T22:35:03",
+                              nouns[i]);
+                assert_sentence(&event, buffer_string(&expected));
+        }
+
+        buffer_append_fill(&name, '\n', 5000);
+        record.values[PATH] = value_bytes(buffer_bytes(&name));
+        event.count = UINT64_MAX;
+        event_add(&event, "nephronix.disguise", FIELD_TEXT, value_bytes(buffer_bytes(&name)));
+        sentence_of_event(&whole, &event);
+        assert_true(whole.size <= SENTENCE_MAX && whole.size > SENTENCE_MAX - 512);
+        assert_non_null(strstr(buffer_string(&whole), "..., which \\x0a"));
+        assert_non_null(strstr(buffer_string(&whole), "...; 18446744073709551615 like it between "));
+}
+
+#define ALICE .flags = PROCESS_HAS_USERS | PROCESS_HAS_LOGIN, .user = 1000, .effective_user = 1000, .login_user = 1000
+#define TEXT(text) { .data = (const uint8_t *)(text), .size = sizeof(text) - 1 }
+
+static const struct process_facts apt = { .pid = 700, .name = TEXT("apt"), .command_line = TEXT("apt install x") };
+
+static const struct {
+        struct actor actor;
+        const char *expected;
+} actors[] = {
+        { { .process = { .pid = 7 } }, "pid 7" },
+        { { .process = { .pid = 7, .name = TEXT("vim") } }, "vim (pid 7)" },
+        { { .process = { .pid = 7, .executable = TEXT("/usr/bin/vim") } }, "vim (pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("vim"), .executable = TEXT("/usr/bin/vim") } }, "vim (pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("backup"), .executable = TEXT("/bin/sh") } }, "backup (/bin/sh, pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("systemd-journal"), .executable = TEXT("/lib/systemd-journald") } },
+          "systemd-journal (pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("kworker/0:1"), .executable = TEXT("/memfd:x (deleted)"),
+                         .flags = PROCESS_FROM_MEMFD | PROCESS_DELETED } },
+          "kworker/0:1 (/memfd:x (deleted), from a memfd, pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("x"), .flags = PROCESS_DELETED } }, "x (its program deleted, pid 7)" },
+        { { .process = { .pid = 7, .name = TEXT("x\n\x1b[31m") } }, "x\\x0a\\x1b[31m (pid 7)" },
+        { { .process = { .pid = 812, .name = TEXT("vim"), .tty_name = TEXT("pts/3"), ALICE },
+            .ancestors = { { .name = TEXT("sudo") }, { .name = TEXT("bash") }, { .executable = TEXT("/usr/sbin/sshd") },
+                           { .pid = 1 } },
+            .n_ancestors = 4,
+            .user_name = TEXT("alice"), .login_name = TEXT("alice"), .remote_address = TEXT("192.0.2.7") },
+          "vim (pid 812) of alice (login alice, pts/3 from 192.0.2.7), under sudo < bash < sshd < pid 1" },
+        { { .process = { .pid = 8, .name = TEXT("a"), ALICE } }, "a (pid 8) of user 1000 (login user 1000)" },
+        { { .process = { .pid = 8, .name = TEXT("a"), .flags = PROCESS_HAS_USERS | PROCESS_HAS_LOGIN, .user = 33,
+                         .login_user = LOGIN_USER_UNSET },
+            .unit = TEXT("apache2.service") },
+          "a (pid 8) of user 33 as root, in apache2.service" },
+        { { .process = { .pid = 8, .name = TEXT("a"), .tty_name = TEXT("tty1") } }, "a (pid 8) (tty1)" },
+        { { .process = { .pid = 8, .name = TEXT("a") }, .remote_address = TEXT("2001:db8::1") },
+          "a (pid 8) (from 2001:db8::1)" },
+        { { .process = { .pid = 8, .name = TEXT("a") }, .unit = TEXT("docker-x.scope"),
+            .container = TEXT("0123456789abcdef0123456789abcdef") },
+          "a (pid 8), in container 0123456789ab" },
+        { { .process = { .pid = 701, .name = TEXT("dpkg") }, .in_transaction = true, .transaction = { .process = &apt } },
+          "dpkg (pid 701), for apt install x" },
+        { { .process = { .pid = 700, .name = TEXT("apt") }, .in_transaction = true, .transaction = { .process = &apt } },
+          "apt (pid 700)" },
+};
+
+static void names_actors(void **state) {
+        _cleanup_buffer_ struct buffer buffer = BUFFER_NULL, name = BUFFER_NULL;
+        struct actor actor = { .process = { .pid = 9 } };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(actors); i++) {
+                buffer_clear(&buffer);
+                sentence_actor(&buffer, &actors[i].actor);
+                assert_string_equal(buffer_string(&buffer), actors[i].expected);
+        }
+
+        /* each part from outside is cut, none pushes the others out */
+        buffer_append_fill(&name, 'x', 100000);
+        actor.process.name = actor.process.executable = actor.container = buffer_bytes(&name);
+        actor.process.tty_name = actor.remote_address = buffer_bytes(&name);
+        buffer_clear(&buffer);
+        sentence_actor(&buffer, &actor);
+        assert_true(buffer.size < 4 * ACTOR_PART_MAX);
+        assert_non_null(strstr(buffer_string(&buffer), "... (pid 9) (xxx"));
+}
+
 static void titles(void **state) {
         static const struct {
                 const char *title, *path, *expected;
@@ -393,6 +497,8 @@ int main(void) {
                 cmocka_unit_test(names_several),
                 cmocka_unit_test(chooses_the_sentence),
                 cmocka_unit_test(cuts_long_sentences),
+                cmocka_unit_test(tells_disguise_and_count),
+                cmocka_unit_test(names_actors),
                 cmocka_unit_test(titles),
                 cmocka_unit_test(severities),
         };
