@@ -423,6 +423,13 @@ static int look_into_process(int proc_fd, const char *pid, struct bpf_object *ob
         return 0;
 }
 
+int bpf_find_holders_in(const struct host *host, uint32_t pid, struct bpf_object *objects, size_t count) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "%u", pid);
+        return look_into_process(host->proc_fd, name, objects, count);
+}
+
 int bpf_find_holders(const struct host *host, struct bpf_object *objects, size_t count) {
         _cleanup_directory_ DIR *directory = NULL;
         _cleanup_close_ int fd = openat(host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

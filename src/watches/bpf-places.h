@@ -43,6 +43,9 @@ void bpf_parse_mount(struct bytes line, struct buffer *mounts);
  * joined by a blank. The array is sorted. Slow: 5 us for each descriptor on the host. 0 or negative errno. */
 int bpf_find_holders(const struct host *host, struct bpf_object *objects, size_t count);
 
+/* The same for one process. */
+int bpf_find_holders_in(const struct host *host, uint32_t pid, struct bpf_object *objects, size_t count);
+
 /* The object of that kind and id in a sorted array, or NULL. */
 struct bpf_object *bpf_object_find(struct bpf_object *objects, size_t count, enum bpf_kind kind, uint32_t id);
 int bpf_object_compare(const void *a, const void *b);

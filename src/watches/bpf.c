@@ -3,10 +3,12 @@
 #include "bpf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "bpf-object.h"
 #include "bpf-places.h"
+#include "delta.h"
 #include "fd.h"
 #include "host.h"
 
@@ -45,12 +47,27 @@ static const struct field bpf_fields[] = {
 
 static const enum bpf_kind kinds[] = { BPF_LINK, BPF_MAP, BPF_PROGRAM }; /* in the order of keys */
 
+enum {
+        KEY_SIZE = 5,                   /* kind; id, big-endian */
+        LOADERS = 16,
+        NAME_MAX_BYTES = 15,            /* of what the kernel keeps of a program's name; its symbol's may be longer */
+};
+
+struct loader {
+        uint32_t program, pid;
+};
+
 struct bpf_state {
         const struct host *host;        /* borrowed */
         struct bpf_object *objects;     /* the first n_sorted by kind and id, what is new behind them */
         size_t count, n_sorted, capacity;
         struct bpf_pins pins;
         struct buffer text;
+        struct loader loaders[LOADERS]; /* who loaded the newest programs, and so most likely holds them; 0: nobody */
+        size_t next_loader;
+        /* of the record that recognize() made */
+        uint8_t key[KEY_SIZE];
+        char tag[17], type[BPF_TYPE_PLACE];
 };
 
 static void bpf_close(void *data) {
@@ -151,7 +168,8 @@ static void forget_unseen(struct bpf_state *state) {
         state->count = kept;
 }
 
-static int settle(struct bpf_state *state) {
+/* loader: who holds what is new, if that is known; 0: anybody may. */
+static int settle(struct bpf_state *state, uint32_t loader) {
         bool found_new = state->count > state->n_sorted;
         int r = 0;
 
@@ -160,7 +178,8 @@ static int settle(struct bpf_state *state) {
                 qsort(state->objects, state->count, sizeof(*state->objects), bpf_object_compare);
         state->n_sorted = state->count;
         if (found_new)
-                r = bpf_find_holders(state->host, state->objects, state->count);
+                r = loader ? bpf_find_holders_in(state->host, loader, state->objects, state->count)
+                           : bpf_find_holders(state->host, state->objects, state->count);
         for (size_t i = 0; i < state->count; i++)
                 state->objects[i].wants_holders = false;
         return r == -ENOMEM ? r : 0; /* without proc nobody is seen to hold them */
@@ -184,7 +203,31 @@ static int list_objects(struct bpf_state *state, struct collector *collector) {
         if (r < 0)
                 for (size_t i = 0; i < state->count; i++)
                         state->objects[i].seen = true;
-        if (settle(state) < 0)
+        if (settle(state, 0) < 0)
+                return -ENOMEM;
+        return r;
+}
+
+/* One object, whatever others there are. It is opened even if it is known: a program that is being freed is still listed for a
+ * moment, but cannot be opened any more. */
+static int look_at_one(struct bpf_state *state, enum bpf_kind kind, uint32_t id) {
+        struct bpf_object *known = bpf_object_find(state->objects, state->n_sorted, kind, id);
+        _cleanup_close_ int fd = bpf_open_id(kind, id);
+        uint32_t loader = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < state->count; i++)
+                state->objects[i].seen = true;
+        if (fd >= 0)
+                r = look_at(state, kind, id);
+        else if (fd != -ENOENT && fd != -EAGAIN)
+                r = fd;
+        else if (known)
+                known->seen = false;
+        for (size_t i = 0; i < LOADERS && kind == BPF_PROGRAM; i++)
+                if (state->loaders[i].program == id)
+                        loader = state->loaders[i].pid;
+        if (settle(state, loader) < 0)
                 return -ENOMEM;
         return r;
 }
@@ -202,11 +245,40 @@ static struct value text_or_absent(const char *text) {
         return text && *text ? value_string(text) : (struct value){ .present = false };
 }
 
-static int emit(struct bpf_state *state, struct collector *collector, const struct bpf_object *object) {
-        const uint8_t key[] = { (uint8_t)object->kind, (uint8_t)(object->id >> 24), (uint8_t)(object->id >> 16),
-                                (uint8_t)(object->id >> 8), (uint8_t)object->id };
+static void make_key(enum bpf_kind kind, uint32_t id, uint8_t ret[KEY_SIZE]) {
+        ret[0] = (uint8_t)kind;
+        for (int i = 0; i < 4; i++)
+                ret[1 + i] = (uint8_t)(id >> (24 - 8 * i));
+}
+
+static bool parse_key(struct bytes key, enum bpf_kind *ret_kind, uint32_t *ret_id) {
+        if (key.size != KEY_SIZE)
+                return false;
+        *ret_id = 0;
+        for (int i = 0; i < 4; i++)
+                *ret_id = *ret_id << 8 | key.data[1 + i];
+        for (size_t i = 0; i < ELEMENTS(kinds); i++)
+                if (key.data[0] == (uint8_t)kinds[i]) {
+                        *ret_kind = kinds[i];
+                        return true;
+                }
+        return false;
+}
+
+static bool is_within(struct bytes key, struct bytes within) {
+        return within.size == 0 || (bytes_starts_with(key, within) &&
+                                    (key.size == within.size || key.data[within.size] == '\0'));
+}
+
+static int emit(struct bpf_state *state, struct bytes within, struct collector *collector,
+                const struct bpf_object *object) {
+        uint8_t key[KEY_SIZE];
         struct record record = { .key = bytes_of(key, sizeof(key)) };
         char place[BPF_TYPE_PLACE];
+
+        make_key(object->kind, object->id, key);
+        if (!is_within(record.key, within))
+                return 0;
 
         buffer_clear(&state->text);
         bpf_pins_of(&state->pins, object->kind, object->id, &state->text);
@@ -239,13 +311,14 @@ static int unavailable(struct collector *collector, const char *why) {
 
 static int bpf_collect(void *data, const struct collect_request *request, struct collector *collector) {
         struct bpf_state *state = data;
+        enum bpf_kind kind;
+        uint32_t id;
         int r;
 
-        (void)request;
         if (!state->host->live)
                 return unavailable(collector,
                                    "BPF objects are only known to the running kernel, not to a tree of files");
-        r = list_objects(state, collector);
+        r = parse_key(request->within, &kind, &id) ? look_at_one(state, kind, id) : list_objects(state, collector);
         if (r == -EPERM || r == -EACCES)
                 return unavailable(collector, "BPF objects may not be listed: CAP_SYS_ADMIN is missing");
         if (r == -ENOSYS || r == -EINVAL)
@@ -261,17 +334,49 @@ static int bpf_collect(void *data, const struct collect_request *request, struct
                 collector->condition(collector, "some pinned BPF objects may not be opened");
 
         for (size_t i = 0; i < state->count; i++) {
-                r = emit(state, collector, &state->objects[i]);
+                r = emit(state, request->within, collector, &state->objects[i]);
                 if (r < 0)
                         return r;
         }
         return WATCH_OK;
 }
 
+static int bpf_recognize(void *data, const struct delta *delta, struct record *ret) {
+        const struct bpf_program_facts *program = &delta->bpf_program;
+        struct bpf_state *state = data;
+        struct bytes name = program->name;
+
+        if (delta->subject != DELTA_BPF_PROGRAM || program->id == 0)
+                return 0;
+        make_key(BPF_PROGRAM, program->id, state->key);
+        (void)snprintf(state->tag, sizeof(state->tag), "%016llx", (unsigned long long)program->tag);
+        if (name.size > NAME_MAX_BYTES)
+                name.size = NAME_MAX_BYTES;
+
+        *ret = (struct record){ .key = bytes_of(state->key, sizeof(state->key)) };
+        ret->values[BPF_OBJECT] = value_string(bpf_kind_name(BPF_PROGRAM));
+        ret->values[BPF_ID] = value_number(program->id);
+        if (name.size)
+                ret->values[BPF_NAME] = value_bytes(name);
+        if (program->type)
+                ret->values[BPF_TYPE] = value_string(bpf_type_name(BPF_PROGRAM, program->type, state->type));
+        if (program->tag)
+                ret->values[BPF_TAG] = value_string(state->tag);
+        if (delta->kind == DELTA_APPEARED) {
+                if (delta->at_ns)
+                        ret->values[BPF_LOAD_TIME] = value_number(delta->at_ns);
+                if (delta->origin.known)
+                        state->loaders[state->next_loader++ % LOADERS] =
+                                (struct loader){ .program = program->id, .pid = delta->origin.pid };
+        }
+        return 1;
+}
+
+/* What was never looked at has no type and no user. */
 static const struct action appeared_program = {
         "bpf-program-loaded", "driver", "start", SEVERITY_HIGH, false,
-        "BPF program {id}{name? {name}} ({type}, tag {tag}) was loaded by user {user_id}{holders?, held by {holders}}"
-        "{pinned?, pinned at {pinned}}"
+        "BPF program {id}{name? {name}} ({type?{type}, }tag {tag}) was loaded{user_id? by user {user_id}}"
+        "{holders?, held by {holders}}{pinned?, pinned at {pinned}}"
 };
 
 static const struct action appeared_map = {
@@ -287,7 +392,7 @@ static const struct action appeared_link = {
 
 static const struct action vanished_program = {
         "bpf-program-unloaded", "driver", "end", SEVERITY_HIGH, false,
-        "BPF program {id}{name? {name}} ({type}, tag {tag}) was unloaded"
+        "BPF program {id}{name? {name}} ({type?{type}, }tag {tag}) was unloaded"
 };
 
 static const struct action vanished_map = {
@@ -359,6 +464,8 @@ const struct watch watch_bpf = {
         .priority = PRIORITY_HIGH,
         .built_in = true,
         .light = true,
+        .can_look_within = true,
+        .subjects = 1U << DELTA_BPF_PROGRAM,
         .appeared = { "bpf-object-created", "driver", "start", SEVERITY_HIGH, false,
                       "BPF {object} {id} ({type}) appeared" },
         .vanished = { "bpf-object-removed", "driver", "end", SEVERITY_HIGH, false,
@@ -370,5 +477,6 @@ const struct watch watch_bpf = {
         .document = &kernmodchk,
         .open = bpf_open,
         .collect = bpf_collect,
+        .recognize = bpf_recognize,
         .close = bpf_close,
 };

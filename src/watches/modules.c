@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "delta.h"
 #include "fd.h"
 #include "host.h"
 #include "set.h"
@@ -346,15 +347,19 @@ static struct value text_or_absent(struct bytes text) {
         return text.size ? value_bytes(text) : (struct value){ .present = false };
 }
 
-static int add_record(struct modules_state *state, struct bytes name, const struct entry *entry, struct bytes taints,
-                      struct record *record) {
-        record->key = name;
-        record->values[MODULES_NAME] = value_bytes(name);
+static void set_taints(struct record *record, struct bytes taints) {
         record->values[MODULES_TAINTS] = text_or_absent(taints);
         record->values[MODULES_IN_TREE] = value_number(!taints.size || !memchr(taints.data, 'O', taints.size));
         /* The kernel keeps no signer. It only marks what it could not verify, and only if it was built to. */
         if (taints.size && memchr(taints.data, 'E', taints.size))
                 record->values[MODULES_SIGNATURE] = value_string("missing or not trusted");
+}
+
+static int add_record(struct modules_state *state, struct bytes name, const struct entry *entry, struct bytes taints,
+                      struct record *record) {
+        record->key = name;
+        record->values[MODULES_NAME] = value_bytes(name);
+        set_taints(record, taints);
         if (entry) {
                 record->values[MODULES_VERSION] = value_string(entry->version);
                 record->values[MODULES_SRCVERSION] = value_string(entry->srcversion);
@@ -374,8 +379,7 @@ static struct bytes state_word(struct bytes state) {
         return state;
 }
 
-static int add_listed(struct modules_state *state, int directory, const struct module_line *line) {
-        struct entry *entry = find_entry(state, line->name);
+static int add_listed(struct modules_state *state, int directory, const struct module_line *line, struct entry *entry) {
         struct bytes word = state_word(line->state);
         bool live = bytes_equal(word, bytes_of_string("live"));
         struct record record = { 0 };
@@ -415,6 +419,25 @@ static int add_hidden(struct modules_state *state, int directory, struct entry *
 
 /* A module enters the list before its folder is made, and leaves it after the folder is gone. So one with a folder that
  * a second reading of the list does not show either is hidden. 0, or -EAGAIN: it was loaded between the readings. */
+static int add_if_hidden(struct modules_state *state, int directory, struct entry *entry, bool *read_again) {
+        int r;
+
+        if (!is_live(state, directory, entry)) {
+                entry->misses++;
+                return 0;
+        }
+        if (!*read_again) {
+                buffer_clear(&state->again);
+                r = host_read(state->host, "proc/modules", LIST_MAX, &state->again);
+                if (r < 0)
+                        return r;
+                *read_again = true;
+        }
+        if (is_listed_again(&state->again, entry->name))
+                return -EAGAIN;
+        return is_live(state, directory, entry) ? add_hidden(state, directory, entry) : 0;
+}
+
 static int look_for_hidden(struct modules_state *state, int directory) {
         bool read_again = false;
 
@@ -424,26 +447,19 @@ static int look_for_hidden(struct modules_state *state, int directory) {
 
                 if (entry->misses >= 2 || is_listed(state, entry->name))
                         continue;
-                if (!is_live(state, directory, entry)) {
-                        entry->misses++;
-                        continue;
-                }
-                if (!read_again) {
-                        buffer_clear(&state->again);
-                        r = host_read(state->host, "proc/modules", LIST_MAX, &state->again);
-                        if (r < 0)
-                                return r;
-                        read_again = true;
-                }
-                if (is_listed_again(&state->again, entry->name))
-                        return -EAGAIN;
-                if (!is_live(state, directory, entry))
-                        continue;
-                r = add_hidden(state, directory, entry);
+                r = add_if_hidden(state, directory, entry, &read_again);
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static int read_list(struct modules_state *state) {
+        int r;
+
+        buffer_clear(&state->text);
+        r = host_read(state->host, "proc/modules", LIST_MAX, &state->text);
+        return r < 0 ? r : parse_list(state);
 }
 
 static int collect_once(struct modules_state *state) {
@@ -451,11 +467,7 @@ static int collect_once(struct modules_state *state) {
         _cleanup_close_ int fd = -1;
         int sys = -1, r;
 
-        buffer_clear(&state->text);
-        r = host_read(state->host, "proc/modules", LIST_MAX, &state->text);
-        if (r < 0)
-                return r;
-        r = parse_list(state);
+        r = read_list(state);
         if (r < 0)
                 return r;
         fd = host_openat(state->host, "sys/module", O_RDONLY | O_DIRECTORY);
@@ -471,9 +483,39 @@ static int collect_once(struct modules_state *state) {
 
         set_clear(state->set);
         for (size_t i = 0; i < state->n_lines && r >= 0; i++)
-                r = add_listed(state, sys, &state->lines[i]);
+                r = add_listed(state, sys, &state->lines[i], find_entry(state, state->lines[i].name));
         if (r >= 0 && sys >= 0)
                 r = look_for_hidden(state, sys);
+        return r;
+}
+
+/* Of all others no more than the line in the list is read. */
+static int collect_one(struct modules_state *state, struct bytes name) {
+        struct module_line wanted = { .name = name }, *line = NULL;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_close_ int sys = -1;
+        struct entry entry = { 0 };
+        bool read_again = false, has_entry;
+        int r = read_list(state);
+
+        if (r < 0)
+                return r;
+        text = strndup((const char *)name.data, name.size);
+        if (!text)
+                return -ENOMEM;
+        if (state->n_lines)
+                line = bsearch(&wanted, state->lines, state->n_lines, sizeof(wanted), compare_lines);
+        sys = host_openat(state->host, "sys/module", O_RDONLY | O_DIRECTORY);
+        has_entry = sys >= 0 && text[0] != '.' && !strchr(text, '/') && faccessat(sys, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        entry.name = text;
+
+        set_clear(state->set);
+        if (line)
+                r = add_listed(state, sys, line, has_entry ? &entry : NULL);
+        else if (has_entry)
+                r = add_if_hidden(state, sys, &entry, &read_again);
+        free(entry.version);
+        free(entry.srcversion);
         return r;
 }
 
@@ -481,9 +523,8 @@ static int modules_collect(void *data, const struct collect_request *request, st
         struct modules_state *state = data;
         int r;
 
-        (void)request;
         for (int i = 0;; i++) {
-                r = collect_once(state);
+                r = request->within.size ? collect_one(state, request->within) : collect_once(state);
                 if (r != -EAGAIN || i == RACES_MAX) /* what hides is found in a calmer round */
                         break;
         }
@@ -499,6 +540,38 @@ static int modules_collect(void *data, const struct collect_request *request, st
         return r < 0 ? r : WATCH_OK;
 }
 
+/* As module_flags_taint() in the kernel's kernel/module/main.c writes them. */
+static void taint_letters(uint64_t taints, struct buffer *text) {
+        static const struct {
+                uint8_t bit, letter;
+        } letters[] = {
+                { 0, 'P' }, { 1, 'F' }, { 10, 'C' }, { 12, 'O' }, { 13, 'E' }, { 15, 'K' }, { 16, 'X' }, { 17, 'T' },
+                { 18, 'N' }, { 19, 'J' },
+        };
+
+        buffer_clear(text);
+        for (size_t i = 0; i < ELEMENTS(letters); i++)
+                if (taints >> letters[i].bit & 1)
+                        buffer_append_byte(text, letters[i].letter);
+}
+
+static int modules_recognize(void *data, const struct delta *delta, struct record *ret) {
+        const struct module_facts *module = &delta->module;
+        struct modules_state *state = data;
+
+        if (delta->subject != DELTA_MODULE || module->name.size == 0)
+                return 0;
+        *ret = (struct record){ .key = module->name };
+        ret->values[MODULES_NAME] = value_bytes(module->name);
+        if (module->has_taints) {
+                taint_letters(module->taints, &state->attribute);
+                if (buffer_error(&state->attribute) < 0)
+                        return -ENOMEM;
+                set_taints(ret, buffer_bytes(&state->attribute));
+        }
+        return 1;
+}
+
 static const struct action hidden_module = {
         "loaded-kernel-module", "driver", "start", SEVERITY_CRITICAL, false,
         "kernel module {name} is loaded but hidden from /proc/modules{taints?, taints {taints}}"
@@ -507,7 +580,7 @@ static const struct action hidden_module = {
 
 static const struct action untrusted_module = {
         "loaded-kernel-module", "driver", "start", SEVERITY_CRITICAL, false,
-        "kernel module {name} ({size} bytes{version?, version {version}}) was loaded: not from the kernel's tree or "
+        "kernel module {name}{size? ({size} bytes}{version?, version {version}}{size?)} was loaded: not from the kernel's tree or "
         "not signed (taints {taints})"
 };
 
@@ -527,7 +600,8 @@ static const struct action *modules_classify(const struct change *change) {
                                : NULL;
         if (after->values[MODULES_HIDDEN].present)
                 return &hidden_module;
-        if (after->values[MODULES_SIGNATURE].present || !after->values[MODULES_IN_TREE].number)
+        if (after->values[MODULES_SIGNATURE].present ||
+            (after->values[MODULES_IN_TREE].present && !after->values[MODULES_IN_TREE].number))
                 return &untrusted_module;
         return NULL;
 }
@@ -557,8 +631,10 @@ const struct watch watch_modules = {
         .priority = PRIORITY_HIGH,
         .built_in = true,
         .light = true,
+        .can_look_within = true,
+        .subjects = 1U << DELTA_MODULE,
         .appeared = { "loaded-kernel-module", "driver", "start", SEVERITY_HIGH, false,
-                      "kernel module {name} ({size} bytes{version?, version {version}}) was loaded" },
+                      "kernel module {name}{size? ({size} bytes}{version?, version {version}}{size?)} was loaded" },
         .vanished = { "unloaded-kernel-module", "driver", "end", SEVERITY_HIGH, false,
                       "kernel module {name} was unloaded" },
         .changed = { "kernel-module-changed", "driver", "change", SEVERITY_HIGH, false, NULL },
@@ -568,5 +644,6 @@ const struct watch watch_modules = {
         .document = &kernmodchk,
         .open = modules_open,
         .collect = modules_collect,
+        .recognize = modules_recognize,
         .close = modules_close,
 };

@@ -95,6 +95,29 @@ static inline int test_collect_after(struct test_collector *test, void *state, s
         return test->watch->collect(state, &request, &test->collector);
 }
 
+/* The same for one key and what lies below it. */
+static inline int test_collect_within(struct test_collector *test, void *state, struct bytes within) {
+        struct collect_request request = { .within = within };
+
+        buffer_clear(&test->records);
+        buffer_clear(&test->losses);
+        buffer_clear(&test->conditions);
+        test->count = 0;
+        return test->watch->collect(state, &request, &test->collector);
+}
+
+/* What the watch makes of a delta: 1, and the record as text; else what recognize() answers. */
+static inline int test_recognize(struct test_collector *test, void *state, const struct delta *delta) {
+        struct record record;
+        int r = test->watch->recognize(state, delta, &record);
+
+        buffer_clear(&test->records);
+        test->count = 0;
+        if (r == 1)
+                (void)test_record(&test->collector, &record);
+        return r;
+}
+
 static inline int test_collect(struct test_collector *test, void *state) {
         return test_collect_after(test, state, BYTES_NULL);
 }

@@ -11,6 +11,7 @@
 #include "bpf.h"
 #include "bpf-object.h"
 #include "bpf-places.h"
+#include "delta.h"
 #include "fd.h"
 #include "host.h"
 
@@ -284,6 +285,104 @@ static void test_a_map_of_our_own(void **unused) {
         tree_remove(&tree);
 }
 
+static int load_program(const char *name) {
+        /* r0 = 0; exit */
+        static const struct bpf_insn instructions[] = { { .code = 0xb7 }, { .code = 0x95 } };
+        union bpf_attr attributes;
+
+        memset(&attributes, 0, sizeof(attributes));
+        attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+        attributes.insns = (uintptr_t)instructions;
+        attributes.insn_cnt = 2;
+        attributes.license = (uintptr_t)"GPL";
+        memcpy(attributes.prog_name, name, strlen(name));
+        return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
+}
+
+static void test_one_program(void **unused) {
+        static const struct watch_settings settings = { 0 };
+        struct delta delta = { .subject = DELTA_BPF_PROGRAM, .origin = { .known = true, .pid = (uint32_t)getpid() } };
+        _cleanup_buffer_ struct buffer key = BUFFER_NULL, whole = BUFFER_NULL, wanted = BUFFER_NULL;
+        struct test_collector test;
+        struct host host = HOST_NULL;
+        enum bpf_kind kind;
+        void *state = NULL;
+        int fd = load_program("neph_one");
+
+        (void)unused;
+        if (geteuid() != 0 || fd < 0)
+                skip();
+        assert_int_equal(host_open(&host, "/"), 0);
+        assert_int_equal(bpf_identify(host.proc_fd, fd, &kind, &delta.bpf_program.id), 0);
+        assert_int_equal(watch_bpf.open(&settings, &host, &state), 0);
+        test_collector_init(&test, &watch_bpf);
+
+        /* the delta names the key that a look has */
+        assert_int_equal(test_recognize(&test, state, &delta), 1);
+        buffer_append_bytes(&key, buffer_bytes(&test.key));
+        assert_int_equal(test_collect_within(&test, state, buffer_bytes(&key)), WATCH_OK);
+        assert_int_equal(test.count, 1);
+        assert_true(bytes_equal(buffer_bytes(&test.key), buffer_bytes(&key)));
+        assert_non_null(strstr(buffer_string(&test.records), "object=program id="));
+        assert_non_null(strstr(buffer_string(&test.records), " name=neph_one type=socket_filter tag="));
+        buffer_printf(&wanted, "[%d]", (int)getpid());
+        assert_non_null(strstr(buffer_string(&test.records), buffer_string(&wanted)));
+        buffer_append_bytes(&whole, buffer_bytes(&test.records));
+
+        /* and the look at all of them says the same of it */
+        assert_int_equal(test_collect(&test, state), WATCH_OK);
+        assert_non_null(strstr(buffer_string(&test.records), strstr(buffer_string(&whole), " name=")));
+
+        fd = fd_close(fd);
+        for (int i = 0; i < 100 && (fd = bpf_open_id(BPF_PROGRAM, delta.bpf_program.id)) != -ENOENT; i++) {
+                fd = fd_close(fd);
+                usleep(10000);
+        }
+        assert_int_equal(test_collect_within(&test, state, buffer_bytes(&key)), WATCH_OK);
+        assert_int_equal(test.count, 0);
+
+        /* no key of ours */
+        assert_int_equal(test_collect_within(&test, state, bytes_of_string("x")), WATCH_OK);
+        assert_int_equal(test.count, 0);
+        watch_bpf.close(state);
+        test_collector_done(&test);
+        host_close(&host);
+}
+
+static void test_out_of_a_delta(void **unused) {
+        static const struct watch_settings settings = { 0 };
+        static const uint8_t key[] = { 'p', 0x01, 0x02, 0x03, 0x04 };
+        struct delta delta = {
+                .kind = DELTA_APPEARED, .subject = DELTA_BPF_PROGRAM, .at_ns = 77,
+                .bpf_program = { .id = 0x01020304, .tag = 0xff, .name = bytes_of_string("a_name_longer_than_bpf_keeps") },
+        };
+        struct test_collector test;
+        struct host host = HOST_NULL;
+        void *state = NULL;
+
+        (void)unused;
+        assert_int_equal(watch_bpf.open(&settings, &host, &state), 0);
+        test_collector_init(&test, &watch_bpf);
+        assert_int_equal(test_recognize(&test, state, &delta), 1);
+        assert_string_equal(buffer_string(&test.records),
+                            "object=program id=16909060 name=a_name_longer_t tag=00000000000000ff load_time=77\n");
+        assert_true(bytes_equal(buffer_bytes(&test.key), bytes_of(key, sizeof(key))));
+        delta.kind = DELTA_VANISHED;
+        delta.bpf_program.type = BPF_PROG_TYPE_XDP;
+        delta.bpf_program.name = BYTES_NULL;
+        assert_int_equal(test_recognize(&test, state, &delta), 1);
+        assert_string_equal(buffer_string(&test.records),
+                            "object=program id=16909060 type=xdp tag=00000000000000ff\n");
+        delta.bpf_program.id = 0;
+        assert_int_equal(test_recognize(&test, state, &delta), 0);
+        delta.subject = DELTA_MODULE;
+        assert_int_equal(test_recognize(&test, state, &delta), 0);
+        assert_int_equal(watch_bpf.subjects, 1U << DELTA_BPF_PROGRAM);
+        assert_false(watch_bpf.delta_is_record);
+        watch_bpf.close(state);
+        test_collector_done(&test);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_mounts),
@@ -292,6 +391,8 @@ int main(void) {
                 cmocka_unit_test(test_link_targets),
                 cmocka_unit_test(test_words_for_changes),
                 cmocka_unit_test(test_a_tree_has_none),
+                cmocka_unit_test(test_one_program),
+                cmocka_unit_test(test_out_of_a_delta),
                 cmocka_unit_test(test_a_map_of_our_own),
         };
 

@@ -2,6 +2,7 @@
 #include "collect.h"
 #include "tree.h"
 
+#include "delta.h"
 #include "host.h"
 #include "modules.h"
 
@@ -184,6 +185,71 @@ static void test_hostile_names(void **unused) {
         fixture_close(&fixture);
 }
 
+static void collect_one(struct fixture *fixture, const char *name, const char *expected) {
+        assert_int_equal(test_collect_within(&fixture->test, fixture->state, bytes_of_string(name)), WATCH_OK);
+        assert_string_equal(buffer_string(&fixture->test.records), expected);
+}
+
+static void test_one_of_them(void **unused) {
+        struct fixture fixture;
+
+        (void)unused;
+        fixture_open(&fixture);
+        tree_text(&fixture.tree, "secret/coresize", "77\n");
+        tree_text(&fixture.tree, "proc/modules",
+                  "zfs 500 3 a,b, Live 0xffffffffc0a00000 (POE)\n../../secret 1 1 - Live 0x0\n"
+                  "ext4 990000 2 - Live 0xffffffffc0000000\nnew 20480 1 - Loading 0x0 (+)\n");
+        write_module(&fixture.tree, "ext4", "coresize", "983040\n");
+        write_module(&fixture.tree, "ext4", "version", "4\n");
+        write_module(&fixture.tree, "rootkit", "initstate", "live\n");
+        write_module(&fixture.tree, "rootkit", "taint", "OE\n");
+        write_module(&fixture.tree, "printk", "parameters/time", "N\n");
+        collect_one(&fixture, "ext4", "name=ext4 size=983040 state=live in_tree=1 version=4\n");
+        collect_one(&fixture, "zfs", "name=zfs size=500 state=live taints=POE in_tree=0 signature=missing or not trusted\n");
+        collect_one(&fixture, "rootkit", "name=rootkit state=live taints=OE in_tree=0 signature=missing or not trusted "
+                                         "hidden=1\n");
+        collect_one(&fixture, "../../secret", "name=../../secret size=1 state=live in_tree=1\n");
+        collect_one(&fixture, "new", "");
+        collect_one(&fixture, "printk", "");
+        collect_one(&fixture, "ext", "");
+        collect_one(&fixture, ".", "");
+        collect_one(&fixture, "..", "");
+        collect_one(&fixture, "gone", "");
+
+        /* the same as among all, before and after */
+        collect(&fixture, "name=../../secret size=1 state=live in_tree=1\n"
+                          "name=ext4 size=983040 state=live in_tree=1 version=4\n"
+                          "name=rootkit state=live taints=OE in_tree=0 signature=missing or not trusted hidden=1\n"
+                          "name=zfs size=500 state=live taints=POE in_tree=0 signature=missing or not trusted\n");
+        collect_one(&fixture, "ext4", "name=ext4 size=983040 state=live in_tree=1 version=4\n");
+        fixture_close(&fixture);
+}
+
+static void test_out_of_a_delta(void **unused) {
+        struct delta delta = { .subject = DELTA_MODULE, .module.name = bytes_of_string("dummy") };
+        struct fixture fixture;
+
+        (void)unused;
+        fixture_open(&fixture);
+        assert_int_equal(test_recognize(&fixture.test, fixture.state, &delta), 1);
+        assert_string_equal(buffer_string(&fixture.test.records), "name=dummy\n");
+        assert_true(bytes_equal(buffer_bytes(&fixture.test.key), bytes_of_string("dummy")));
+        delta.module.has_taints = true;
+        assert_int_equal(test_recognize(&fixture.test, fixture.state, &delta), 1);
+        assert_string_equal(buffer_string(&fixture.test.records), "name=dummy in_tree=1\n");
+        delta.module.taints = 1U << 0 | 1U << 12 | 1U << 13 | 1U << 3 | UINT64_C(1) << 63;
+        assert_int_equal(test_recognize(&fixture.test, fixture.state, &delta), 1);
+        assert_string_equal(buffer_string(&fixture.test.records),
+                            "name=dummy taints=POE in_tree=0 signature=missing or not trusted\n");
+        delta.module.name = BYTES_NULL;
+        assert_int_equal(test_recognize(&fixture.test, fixture.state, &delta), 0);
+        delta = (struct delta){ .subject = DELTA_BPF_PROGRAM, .bpf_program.id = 3 };
+        assert_int_equal(test_recognize(&fixture.test, fixture.state, &delta), 0);
+        assert_int_equal(watch_modules.subjects, 1U << DELTA_MODULE);
+        assert_false(watch_modules.delta_is_record);
+        fixture_close(&fixture);
+}
+
 static void test_no_modules_here(void **unused) {
         struct fixture fixture;
 
@@ -195,7 +261,7 @@ static void test_no_modules_here(void **unused) {
 }
 
 static void test_words_for_changes(void **unused) {
-        struct record plain = { 0 }, foreign = { 0 }, hidden = { 0 };
+        struct record plain = { 0 }, foreign = { 0 }, hidden = { 0 }, untold = { 0 };
         int in_tree = fields_find(watch_modules.fields, "in_tree"), hides = fields_find(watch_modules.fields, "hidden");
         struct change change = { .kind = CHANGE_APPEARED, .fields = watch_modules.fields };
 
@@ -204,6 +270,8 @@ static void test_words_for_changes(void **unused) {
         foreign.values[in_tree] = value_number(0);
         hidden.values[hides] = value_number(1);
         change.after = &plain;
+        assert_null(watch_modules.classify(&change));
+        change.after = &untold;
         assert_null(watch_modules.classify(&change));
         change.after = &foreign;
         assert_int_equal(watch_modules.classify(&change)->severity, SEVERITY_CRITICAL);
@@ -224,6 +292,8 @@ int main(void) {
                 cmocka_unit_test(test_loading_module_waits_for_its_folder),
                 cmocka_unit_test(test_what_was_read_is_kept_per_instance),
                 cmocka_unit_test(test_hostile_names),
+                cmocka_unit_test(test_one_of_them),
+                cmocka_unit_test(test_out_of_a_delta),
                 cmocka_unit_test(test_no_modules_here),
                 cmocka_unit_test(test_words_for_changes),
         };
