@@ -233,6 +233,27 @@ cpu_of_command() {
   REPLY=$((10#${user/./} * 1000000 + 10#${system/./} * 1000000))
 }
 
+# --- events ---------------------------------------------------------------------------------------------------------------
+
+# await_line FILE TEXT: a line of it begins so; a program writes it that was just started
+await_line() {
+  local line try
+  for ((try = 0; try < 300; try++)); do
+    while read -r line; do
+      [[ $line != "$2"* ]] || return 0
+    done <"$1"
+    rest 0.05
+  done
+  printf 'bench: no "%s" in %s\n' "$2" "$1" >&2
+  return 1
+}
+
+# The file of the ledger that is written to now; $REPLY
+ledger_file() {
+  local files=("$folder"/state/ledger/events-*.jsonl)
+  REPLY=${files[-1]}
+}
+
 # --- a crowd ---------------------------------------------------------------------------------------------------------
 
 # crowd KIND N: holds N processes or connections until crowd_end; one of a kind at a time
