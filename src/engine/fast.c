@@ -123,32 +123,34 @@ static int drop_batch(struct engine *engine, int error) {
         return error;
 }
 
-static int close_batch(struct engine *engine) {
+/* What is staged stands and is told; more may follow. */
+static int keep_batch(struct engine *engine) {
         struct baseline *baseline = baseline_of(engine);
         struct engine_out *out = engine->options.out;
         int r = 0;
 
-        if (!engine->staged) {
-                engine->fast = false;
+        if (!engine->staged)
                 return 0;
-        }
         if (engine->round.events > 0)
                 r = out->noting(out, &engine->round);
         if (r == 0)
                 r = baseline->ops->note_commit(baseline, engine->round.events > 0);
         if (r < 0)
                 return drop_batch(engine, r);
-        engine->fast = false;
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
                 slot->changes += slot->found;
                 if (slot->found)
                         slot->last_change_ns = timestamp_to_ns(&engine->round.at);
+                slot->found = 0;
         }
         settle_after(engine, engine->high);
         if (engine->round.events > 0)
                 out->noted(out, &engine->round);
+        engine->staged = engine->high = false;
+        engine->round.events = 0;
+        engine->fast_sequence = engine->sequence;
         return 0;
 }
 
@@ -175,6 +177,12 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
         };
         int r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
 
+        /* It may have come in this very batch: what is staged is known once it is kept. */
+        if (r == 0 && delta->kind == DELTA_VANISHED && engine->staged) {
+                r = keep_batch(engine);
+                if (r == 0)
+                        r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
+        }
         if (r < 0)
                 return r;
         if (r == 0 && delta->kind != DELTA_APPEARED)
@@ -329,7 +337,8 @@ int engine_flush(struct engine *engine) {
                 r = tell_folded(engine, false);
                 if (r < 0)
                         return drop_batch(engine, r);
-                r = close_batch(engine);
+                r = keep_batch(engine);
+                engine->fast = false;
         }
         return r;
 }

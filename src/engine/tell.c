@@ -157,7 +157,6 @@ static int on_group(void *context, const struct folding_group *group) {
                 event.action = &slot->watch.kind->vanished;
         }
         event.severity = rules_severity(event.action, slot->watch.settings->priority);
-        slot->changes += group->count;
         return tell_event(engine, &event);
 }
 

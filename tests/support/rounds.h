@@ -116,6 +116,8 @@ static inline int fake_collect(void *state, const struct collect_request *reques
                         return fake->answer;
                 if (request->after.size && bytes_compare(record.key, request->after) <= 0)
                         continue;
+                if (request->within.size && !bytes_starts_with(record.key, request->within))
+                        continue;
                 record.values[0] = value_string(truth->value);
                 if (fake->kind.fields == costly_fields) {
                         record.values[1] = value_number(truth->inode);
@@ -137,6 +139,14 @@ static inline int fake_complete(void *state, struct record *record) {
                 if (bytes_equal(record->key, bytes_of_string(fake->truths[i].key)))
                         record->values[3] = value_number(fake->truths[i].content);
         return 0;
+}
+
+/* What it would have said of a module of that name. */
+static inline int fake_recognize(void *state, const struct delta *delta, struct record *ret) {
+        *ret = (struct record){ .key = delta->module.name };
+        if (state && delta->module.path.size)
+                ret->values[0] = value_bytes(delta->module.path);
+        return 1;
 }
 
 /* "a=1 b=2" */
@@ -175,7 +185,7 @@ struct fixture {
         uint8_t round_id[UUID_SIZE];
         int event_answer, finish_answer;
         uint64_t fail_at;               /* sequence of the event that cannot be filed */
-        size_t finished, committed, given_up, events;
+        size_t finished, committed, given_up, noted, events;
         int give_up_error;
 };
 
@@ -227,8 +237,8 @@ static inline void take_back(struct fixture *fixture, uint64_t sequence) {
                 fixture->starts[i] = SIZE_MAX;
 }
 
-static inline int out_event(struct engine_out *out, const struct event *event) {
-        struct fixture *fixture = container_of(out, struct fixture, out);
+static inline int out_tell(struct fixture *fixture, const struct event *event,
+                           int (*file)(struct baseline *baseline, enum outbox_destination destination, struct bytes data)) {
         struct buffer *told = &fixture->told;
         char line[24];
 
@@ -240,7 +250,7 @@ static inline int out_event(struct engine_out *out, const struct event *event) {
         assert_memory_equal(fixture->round_id, event->round, UUID_SIZE);
         assert_int_equal(event->round[6] >> 4, 4);
         assert_int_equal(event->id[6] >> 4, 7);
-        assert_true(timestamp_to_ns(&event->at) == fixture->realtime_ns);
+        assert_true(event->count > 1 || timestamp_to_ns(&event->at) == fixture->realtime_ns);
         assert_int_equal(event->kind != NULL, event->change != NULL);
         buffer_printf(told, "%llu %s/%d %s%s", (unsigned long long)event->sequence, event->action->action, (int)event->severity,
                       event->watch ? event->watch : "-", event->quiet ? " quiet" : "");
@@ -253,6 +263,8 @@ static inline int out_event(struct engine_out *out, const struct event *event) {
                 buffer_append_byte(told, '>');
                 append_side(fixture, event->change->fields, event->change->after);
                 buffer_printf(told, " %s", event->seen_by);
+                if (event->count > 1)
+                        buffer_printf(told, " *%llu", (unsigned long long)event->count);
         }
         for (size_t i = 0; i < event->n_facts; i++) {
                 const struct fact *fact = &event->facts[i];
@@ -268,7 +280,30 @@ static inline int out_event(struct engine_out *out, const struct event *event) {
                 buffer_printf(told, " \"%s\"", event->message);
         buffer_append_byte(told, '\n');
         (void)snprintf(line, sizeof(line), "%llu ", (unsigned long long)event->sequence);
-        return fixture->baseline->ops->file(fixture->baseline, OUTBOX_LEDGER, bytes_of_string(line));
+        return file(fixture->baseline, OUTBOX_LEDGER, bytes_of_string(line));
+}
+
+static inline int out_event(struct engine_out *out, const struct event *event) {
+        struct fixture *fixture = container_of(out, struct fixture, out);
+
+        return out_tell(fixture, event, fixture->baseline->ops->file);
+}
+
+static inline int out_note(struct engine_out *out, const struct event *event) {
+        struct fixture *fixture = container_of(out, struct fixture, out);
+
+        return out_tell(fixture, event, fixture->baseline->ops->note_file);
+}
+
+static inline int out_noting(struct engine_out *out, const struct round *batch) {
+        (void)out;
+        (void)batch;
+        return 0;
+}
+
+static inline void out_noted(struct engine_out *out, const struct round *batch) {
+        (void)batch;
+        container_of(out, struct fixture, out)->noted++;
 }
 
 static inline int out_finish(struct engine_out *out, const struct round *round) {
@@ -345,6 +380,7 @@ static inline int set_up(void **state) {
         };
         fixture->out = (struct engine_out){
                 .event = out_event, .finish = out_finish, .committed = out_committed, .given_up = out_given_up,
+                .note = out_note, .noting = out_noting, .noted = out_noted,
         };
         (void)add_fake(fixture, "alpha", plain_fields);
         (void)add_fake(fixture, "beta", plain_fields);
@@ -369,14 +405,18 @@ static inline void pass(struct fixture *fixture, uint64_t ns) {
         fixture->monotonic_ns += ns;
 }
 
-static inline int run_round(struct fixture *fixture, bool thorough) {
-        int r;
-
+static inline void begin_telling(struct fixture *fixture) {
         buffer_clear(&fixture->told);
         fixture->events = 0;
         fixture->first_sequence = engine_next_sequence(fixture->engine);
         for (size_t i = 0; i < ELEMENTS(fixture->starts); i++)
                 fixture->starts[i] = SIZE_MAX;
+}
+
+static inline int run_round(struct fixture *fixture, bool thorough) {
+        int r;
+
+        begin_telling(fixture);
         r = engine_round(fixture->engine, thorough);
         take_back(fixture, engine_next_sequence(fixture->engine));
         return r;
