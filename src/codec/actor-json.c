@@ -91,13 +91,18 @@ static struct bytes entity_id(const struct writer *writer, const struct process_
         return buffer_bytes(writer->scratch);
 }
 
-static void add_process(const struct writer *writer, const struct process_paths *paths, const struct process_facts *facts) {
-        add_bytes(writer, paths->command_line, facts->command_line);
+/* All that is told of a leader: its arguments and its folder would make lines long and say little. */
+static void add_program(const struct writer *writer, const struct process_paths *paths, const struct process_facts *facts) {
         add_bytes(writer, paths->entity_id, entity_id(writer, facts));
         add_bytes(writer, paths->executable, facts->executable);
         add_bytes(writer, paths->name, facts->name);
         if (facts->pid)
                 json_add_number(writer->json, paths->pid, facts->pid);
+}
+
+static void add_process(const struct writer *writer, const struct process_paths *paths, const struct process_facts *facts) {
+        add_bytes(writer, paths->command_line, facts->command_line);
+        add_program(writer, paths, facts);
         add_bytes(writer, paths->working_directory, facts->working_directory);
 }
 
@@ -169,7 +174,7 @@ static void add_entry(const struct writer *writer, const struct entry_paths *pat
         bool is_ip = is_address(actor->remote_address);
 
         if (actor->entry_leader)
-                add_process(writer, &paths->process, actor->entry_leader);
+                add_program(writer, &paths->process, actor->entry_leader);
         add_bytes(writer, is_ip ? paths->ip : paths->address, actor->remote_address);
         json_add_text(writer->json, paths->type, actor->entry_type);
         if (is_ip)
@@ -259,8 +264,10 @@ void actor_json_add(struct json *json, const struct event *event, struct buffer 
                 add_process(&writer, &process_paths, facts);
                 add_exit(&writer, facts);
                 /* Its parent died since, and another took it over: who started it is among the ancestors. */
-                if (actor->n_ancestors > 0 && (!own.has_parent || own.parent == actor->ancestors[0].pid))
-                        add_process(&writer, &parent_paths, &actor->ancestors[0]);
+                if (actor->n_ancestors > 0 && (!own.has_parent || own.parent == actor->ancestors[0].pid)) {
+                        add_bytes(&writer, parent_paths.command_line, actor->ancestors[0].command_line);
+                        add_program(&writer, &parent_paths, &actor->ancestors[0]);
+                }
                 add_terminal(&writer, facts);
                 add_users(&writer, actor, &own);
         } else if (child) {

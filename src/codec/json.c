@@ -15,6 +15,7 @@ struct entry {
         size_t place;                   /* of an element in its array, once chosen */
         enum kind kind;
         bool clean;
+        bool plain;                     /* its path needs no escaping */
 };
 
 struct json {
@@ -92,6 +93,19 @@ static bool is_taken(const char *path) {
         return strncmp(path, raw, sizeof(raw) - 1) == 0 && strchr(".", path[sizeof(raw) - 1]);
 }
 
+/* NUL for '.'. True if no byte needs escaping in a key: almost all paths are our own words. */
+static bool split_path(uint8_t *path, size_t size) {
+        bool plain = true;
+
+        for (size_t i = 0; i < size; i++) {
+                if (path[i] == '.')
+                        path[i] = '\0';
+                else
+                        plain &= path[i] >= '0' && path[i] <= 'z' && path[i] != '\\';
+        }
+        return plain;
+}
+
 static void add(struct json *json, const char *path, struct entry entry, struct bytes value) {
         if (json->failed || (json->count == json->capacity && !grow(json))) {
                 json->failed = true;
@@ -107,9 +121,7 @@ static void add(struct json *json, const char *path, struct entry entry, struct 
                 json->failed = true;
                 return;
         }
-        for (size_t i = entry.path; i < entry.value; i++)
-                if (json->text.data[i] == '.')
-                        json->text.data[i] = '\0';
+        entry.plain = split_path(json->text.data + entry.path, entry.path_size);
         json->entries[json->count++] = entry;
 }
 
@@ -286,10 +298,15 @@ void json_quote(struct buffer *buffer, struct bytes bytes) {
 }
 
 /* Unlike in a value, a backslash is doubled even where nothing else needs escaping: different paths stay different. */
-static void write_key(struct buffer *buffer, struct bytes key) {
+static void write_key(struct buffer *buffer, struct bytes key, bool plain) {
         size_t start;
 
         buffer_append_byte(buffer, '"');
+        if (plain) {
+                buffer_append_bytes(buffer, key);
+                buffer_append(buffer, "\":", 2);
+                return;
+        }
         start = buffer->size;
         escape_append(buffer, key);
         protect(buffer, start);
@@ -361,7 +378,7 @@ static void write_raw(const struct json *json, size_t count, struct buffer *buff
 }
 
 /* Closes the objects that the path before was in and this one is not, opens the others, writes the key. */
-static void write_path(struct buffer *buffer, struct bytes before, struct bytes path) {
+static void write_path(struct buffer *buffer, struct bytes before, struct bytes path, bool plain) {
         size_t shared = 0, at;
         const uint8_t *end;
 
@@ -374,10 +391,10 @@ static void write_path(struct buffer *buffer, struct bytes before, struct bytes 
         if (before.data)
                 buffer_append_byte(buffer, ',');
         for (at = shared; (end = memchr(path.data + at, '\0', path.size - at)); at = (size_t)(end - path.data) + 1) {
-                write_key(buffer, bytes_of(path.data + at, (size_t)(end - path.data) - at));
+                write_key(buffer, bytes_of(path.data + at, (size_t)(end - path.data) - at), plain);
                 buffer_append_byte(buffer, '{');
         }
-        write_key(buffer, bytes_of(path.data + at, path.size - at));
+        write_key(buffer, bytes_of(path.data + at, path.size - at), plain);
 }
 
 static void write_value(const struct json *json, const struct entry *entry, struct buffer *buffer) {
@@ -422,7 +439,7 @@ int json_write(struct json *json, struct buffer *buffer) {
                 if (entry->kind == KIND_ELEMENT && entry->place > 0) {
                         buffer_append_byte(buffer, ',');
                 } else {
-                        write_path(buffer, before, path_of(json, entry));
+                        write_path(buffer, before, path_of(json, entry), entry->plain);
                         before = path_of(json, entry);
                         if (entry->kind == KIND_ELEMENT)
                                 buffer_append_byte(buffer, '[');

@@ -45,23 +45,11 @@ fail:
         return false;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t size) {
-        if (size == 0 || !reserve(buffer, size))
+void buffer_append_growing(struct buffer *buffer, const void *data, size_t size) {
+        if (!reserve(buffer, size))
                 return;
         memcpy(buffer->data + buffer->size, data, size);
         buffer->size += size;
-}
-
-void buffer_append_bytes(struct buffer *buffer, struct bytes bytes) {
-        buffer_append(buffer, bytes.data, bytes.size);
-}
-
-void buffer_append_string(struct buffer *buffer, const char *text) {
-        buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_append_byte(struct buffer *buffer, uint8_t byte) {
-        buffer_append(buffer, &byte, 1);
 }
 
 void buffer_append_fill(struct buffer *buffer, uint8_t byte, size_t count) {

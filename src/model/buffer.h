@@ -19,10 +19,32 @@ struct buffer {
 
 void buffer_done(struct buffer *buffer);                /* frees; the buffer may be used again */
 void buffer_clear(struct buffer *buffer);               /* forgets the bytes and the failure, keeps the memory */
-void buffer_append(struct buffer *buffer, const void *data, size_t size);
-void buffer_append_bytes(struct buffer *buffer, struct bytes bytes);
-void buffer_append_string(struct buffer *buffer, const char *text);
-void buffer_append_byte(struct buffer *buffer, uint8_t byte);
+void buffer_append_growing(struct buffer *buffer, const void *data, size_t size); /* what buffer_append() does without room */
+
+/* Here, because lines are put together from hundreds of small pieces. */
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t size) {
+        if (size == 0)
+                return;
+        if (buffer->capacity - buffer->size < size) { /* a failed one has no room */
+                buffer_append_growing(buffer, data, size);
+                return;
+        }
+        memcpy(buffer->data + buffer->size, data, size);
+        buffer->size += size;
+}
+
+static inline void buffer_append_bytes(struct buffer *buffer, struct bytes bytes) {
+        buffer_append(buffer, bytes.data, bytes.size);
+}
+
+static inline void buffer_append_string(struct buffer *buffer, const char *text) {
+        buffer_append(buffer, text, strlen(text));
+}
+
+static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte) {
+        buffer_append(buffer, &byte, 1);
+}
+
 void buffer_append_fill(struct buffer *buffer, uint8_t byte, size_t count);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buffer_truncate(struct buffer *buffer, size_t size);
