@@ -69,8 +69,8 @@ struct baseline_ops {
          * 'room' (cleared first); 0 not there; or negative errno. */
         int (*get)(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
                    struct buffer *room, struct record *ret);
-        /* Staged until note_commit() or note_abort(); begin() drops it too. The watch must be known (-ENOENT). A record without a single value is one of which
-         * only the key is known yet. */
+        /* Staged until note_commit() or note_abort(); begin() drops it too. The watch must be known (-ENOENT). A record without
+         * a single value is one of which only the key is known yet. */
         int (*note_put)(struct baseline *baseline, const char *name, const struct field *fields, const struct record *record);
         int (*note_remove)(struct baseline *baseline, const char *name, struct bytes key);
         int (*note_fact)(struct baseline *baseline, const char *name, struct bytes value);

@@ -6,12 +6,13 @@
 #include <endian.h>
 #include <errno.h>
 
+#include "journal.h"
 #include "lmdb-error.h"
 #include "lmdb-inspect.h"
 #include "lmdb-lookup.h"
 #include "lmdb-stream.h"
 #include "long-keys.h"
-#include "notes.h"
+#include "note-op.h"
 #include "record-codec.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
 
 #define NUMBER_FACT ".outbox"
 #define ALERTED_FACT ".alerted"
+#define JOURNAL_FACT ".journal"
 
 struct lmdb_baseline {
         struct baseline baseline;
@@ -30,6 +32,9 @@ struct lmdb_baseline {
         struct lmdb_lookup lookup;
         struct notes notes;             /* its number: each commit that filed something keeps it as a fact */
         uint64_t alerted;               /* as the fact says */
+        struct journal journal;         /* of the notes */
+        uint64_t generation;            /* of the journal's records that count; as the fact says */
+        bool taking;                    /* the open transaction begins the next */
         bool filed;
         size_t changes;                 /* in the open transaction */
         int trouble;                    /* what spoilt the transaction or its part */
@@ -531,6 +536,14 @@ static int apply_to_table(struct lmdb_baseline *lmdb, enum lmdb_table table, con
         return lmdb_error(mdb_put(now(lmdb), write_table(lmdb, table), &key, &value, 0));
 }
 
+/* From the commit on, what the journal holds no longer counts. */
+static int apply_generation(struct lmdb_baseline *lmdb) {
+        uint64_t generation = htobe64(lmdb->generation + 1);
+
+        lmdb->taking = lmdb->journal.size > 0;
+        return lmdb->taking ? write_fact(lmdb, JOURNAL_FACT, bytes_of(&generation, sizeof(generation))) : 0;
+}
+
 static int apply_alerted(struct lmdb_baseline *lmdb) {
         uint8_t number[8];
 
@@ -543,8 +556,10 @@ static int apply_alerted(struct lmdb_baseline *lmdb) {
 static int apply_notes(struct lmdb_baseline *lmdb) {
         const struct notes *notes = &lmdb->notes;
         const struct note *note;
-        int r = apply_alerted(lmdb);
+        int r = apply_generation(lmdb);
 
+        if (r == 0)
+                r = apply_alerted(lmdb);
         for (const struct notes_watch *watch = notes->watches; watch; watch = watch->next)
                 for (note = notes_above(&watch->records, NULL); r == 0 && note; note = notes_above(&watch->records, &note->op.key))
                         r = apply_record(lmdb, watch, note);
@@ -604,11 +619,15 @@ static int baseline_commit(struct baseline *baseline) {
         lmdb_stream_end_all(&lmdb->session);
         r = explain(lmdb, lmdb_error(mdb_txn_commit(lmdb->session.transaction)));
         forget_transaction(lmdb, r < 0);
-        if (r == 0) {
-                notes_clear(&lmdb->notes);
-                lmdb->alerted = lmdb->notes.alerted;
+        if (r < 0)
+                return r;
+        notes_clear(&lmdb->notes);
+        lmdb->alerted = lmdb->notes.alerted;
+        if (lmdb->taking) {
+                lmdb->generation++;
+                (void)journal_cut(&lmdb->journal, 0);
         }
-        return r;
+        return 0;
 }
 
 static int baseline_get(struct baseline *baseline, const char *name, const struct field *fields, struct bytes key,
@@ -655,7 +674,7 @@ static int check_noting_of(struct lmdb_baseline *lmdb, const char *name, const s
         if (r < 0)
                 return r;
         *ret = notes_find_watch(&lmdb->notes, bytes_of_string(name));
-        if (*ret)
+        if (*ret && (*ret)->records.root)
                 return 0;
         r = lmdb_lookup_known(&lmdb->lookup, &lmdb->session, name);
         return r < 0 ? r : r == 0 ? -ENOENT : 0;
@@ -738,10 +757,19 @@ static int baseline_note_commit(struct baseline *baseline, bool durable) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
         int r = check_noting(lmdb);
 
-        if (r < 0)
+        if (r < 0 || !lmdb->notes.staged)
                 return r;
-        notes_merge(&lmdb->notes, durable);
-        return 0;
+        if (durable) {
+                journal_begin(&lmdb->value);
+                r = notes_encode(&lmdb->notes, &lmdb->value);
+                if (r == 0)
+                        r = journal_append(&lmdb->journal, lmdb->generation, &lmdb->value);
+        }
+        if (r < 0)
+                notes_drop(&lmdb->notes);
+        else
+                notes_merge(&lmdb->notes, durable);
+        return r;
 }
 
 static void baseline_note_abort(struct baseline *baseline) {
@@ -750,15 +778,21 @@ static void baseline_note_abort(struct baseline *baseline) {
 
 static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
+        struct note_op op = { .kind = NOTE_ALERTED };
+        uint8_t room[8];
         int r = check_noting(lmdb);
 
         if (r < 0)
                 return r;
         if (number >= lmdb->notes.next_number)
                 number = lmdb->notes.next_number - 1;
-        if (number > lmdb->notes.alerted)
-                lmdb->notes.alerted = number;
-        return 0;
+        if (number <= lmdb->notes.alerted)
+                return 0;
+        lmdb->notes.alerted = number;
+        op.key = notes_number_key(number, room);
+        journal_begin(&lmdb->value);
+        note_op_encode(&lmdb->value, &op);
+        return journal_append(&lmdb->journal, lmdb->generation, &lmdb->value);
 }
 
 static int baseline_noted(struct baseline *baseline,
@@ -922,6 +956,53 @@ static int find_next_number(struct lmdb_baseline *lmdb) {
         return r < 0 ? r : 0;
 }
 
+/* Of a watch that was never collected nothing can have been noted. */
+static int check_watches(struct lmdb_baseline *lmdb) {
+        int r = 1;
+
+        for (const struct notes_watch *watch = lmdb->notes.watches; r > 0 && watch; watch = watch->next)
+                r = lmdb_lookup_known(&lmdb->lookup, &lmdb->session, watch->name);
+        return r == 0 ? -EBADMSG : r < 0 ? r : 0;
+}
+
+/* Stages and merges every record of this generation, up to the first that makes no sense. */
+static int replay_records(struct lmdb_baseline *lmdb, struct bytes content, size_t *ret_good) {
+        struct bytes rest = content, payload;
+        uint64_t generation;
+        int r;
+
+        *ret_good = 0;
+        while ((r = journal_next(&rest, &generation, &payload)) > 0) {
+                if (generation == lmdb->generation) {
+                        r = notes_stage_payload(&lmdb->notes, payload);
+                        if (r == 0)
+                                r = check_watches(lmdb);
+                        if (r < 0)
+                                break;
+                        notes_merge(&lmdb->notes, true);
+                        *ret_good = content.size - rest.size;
+                }
+        }
+        notes_drop(&lmdb->notes);
+        return r == -EBADMSG ? 0 : r;
+}
+
+/* What a daemon that was killed has noted stands again. Nothing can have been noted before there was a baseline. */
+static int replay(struct lmdb_baseline *lmdb, bool made) {
+        _cleanup_buffer_ struct buffer content = BUFFER_NULL;
+        size_t good = 0;
+        int r;
+
+        r = read_number(lmdb, JOURNAL_FACT, &lmdb->generation);
+        if (r >= 0)
+                r = journal_open(&lmdb->journal, lmdb->session.environment.lock, &content);
+        if (r == 0 && !made)
+                r = replay_records(lmdb, buffer_bytes(&content), &good);
+        if (r == 0)
+                (void)journal_cut(&lmdb->journal, good);
+        return r;
+}
+
 static int open_baseline(const char *folder, bool reader, struct lmdb_baseline **ret) {
         _cleanup_buffer_ struct buffer problem = BUFFER_NULL;
         struct lmdb_baseline *lmdb;
@@ -932,11 +1013,14 @@ static int open_baseline(const char *folder, bool reader, struct lmdb_baseline *
                 return -ENOMEM;
         lmdb->baseline.ops = &operations;
         notes_init(&lmdb->notes);
+        lmdb->journal = JOURNAL_NULL;
         made = lmdb_environment_open(&lmdb->session.environment, folder, reader, &problem);
         r = made < 0 ? made : reader ? 0 : find_next_number(lmdb);
         if (r >= 0 && !reader)
                 r = read_number(lmdb, ALERTED_FACT, &lmdb->alerted);
         lmdb->notes.alerted = lmdb->alerted;
+        if (r >= 0 && !reader)
+                r = replay(lmdb, made);
         if (r < 0) {
                 (void)lmdb_baseline_close(lmdb);
                 return r;
@@ -970,6 +1054,7 @@ struct lmdb_baseline *lmdb_baseline_close(struct lmdb_baseline *lmdb) {
         lmdb_stream_end_all(&lmdb->session);
         lmdb_lookup_done(&lmdb->lookup);
         notes_done(&lmdb->notes);
+        journal_done(&lmdb->journal);
         lmdb_environment_close(&lmdb->session.environment);
         buffer_done(&lmdb->value);
         free(lmdb);
