@@ -78,6 +78,11 @@ struct slot {
         bool noted;                     /* notes of it are not settled yet */
         uint64_t events;                /* hints and deltas that sources gave for it */
         uint64_t last_reconcile_ns, reconcile_found; /* wall clock; what the last full comparison found that events had not told */
+        uint64_t *suspects;             /* owned; hashes of what a full comparison found, until it is clear that no event is on
+                                         * its way that tells it */
+        size_t n_suspects, suspects_capacity;
+        bool sifting;                   /* this look tells suspects only */
+        bool clean;                     /* there were none: the look of this round is over */
         bool rescan;                    /* something was lost: look again, thoroughly */
         uint64_t rescan_after_ns;       /* monotonic: not before */
 };
@@ -136,6 +141,7 @@ struct look {
         struct bytes within;            /* empty: all */
         bool learning;                  /* nothing was known: everything is kept, and told as one event */
         bool thorough;
+        bool dry;                       /* suspects are noted, nothing is kept or told */
         bool found_below;               /* records below 'within' came too */
         uint64_t appeared, changes;
 };
@@ -158,6 +164,10 @@ bool slot_matches(const struct slot *slot, const char *watch, const char *kind);
 
 /* look.c */
 int look_at(struct engine *engine, struct slot *slot, bool thorough);
+/* A full comparison of what sources cover finds things whose event is on its way. Looks without telling: 0, nothing differs and the
+ * look stands; 1, the suspects are noted; or negative as look_at(). */
+int look_for_suspects(struct engine *engine, struct slot *slot);
+bool look_needs_sifting(const struct slot *slot, uint64_t now_ns);
 /* 'known' and what is there now of look->within (or all), through diff. What the watch answered. */
 int look_collect(struct look *look);
 int slot_open(struct slot *slot);

@@ -56,6 +56,7 @@ struct engine *engine_free(struct engine *engine) {
                 buffer_done(&slot->new_conditions);
                 key_list_done(&slot->keys);
                 key_list_done(&slot->ranges);
+                free(slot->suspects);
                 buffer_done(&slot->mechanisms);
                 slot_covers_done(slot);
         }
@@ -200,6 +201,33 @@ static bool is_due(const struct slot *slot, uint64_t now_ns) {
         return schedule_due(&slot->schedule, now_ns) || slot->ranges.count > 0 || rescan_due(slot, now_ns);
 }
 
+/* Full comparisons of what sources cover. What they find is either missed or on its way: which of both is clear when the sources
+ * have handed over what they have. */
+static int sift(struct engine *engine) {
+        uint64_t now_ns = engine_now_ns(engine);
+        bool any = false;
+
+        engine_begin_round(engine);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+                int r;
+
+                if (!look_needs_sifting(slot, now_ns))
+                        continue;
+                r = look_for_suspects(engine, slot);
+                if (r < 0)
+                        return r;
+                slot->sifting = r > 0;
+                slot->clean = r == 0 && slot->looked;
+                any |= slot->sifting;
+        }
+        if (!any)
+                return 0;
+        if (engine->options.drain)
+                engine->options.drain(engine->options.drain_context);
+        return engine_flush(engine);
+}
+
 int engine_round(struct engine *engine, bool thorough) {
         uint64_t now_ns, sequence;
         int r = engine_flush(engine);
@@ -207,11 +235,20 @@ int engine_round(struct engine *engine, bool thorough) {
         /* A look compares with what is in the baseline: what was only noted comes first. */
         if (engine->notes)
                 r = settle(engine);
+        if (r >= 0 && !thorough) {
+                r = sift(engine);
+                if (r >= 0 && engine->notes)
+                        r = settle(engine);
+        }
         if (r < 0)
                 return r;
         now_ns = engine_now_ns(engine);
         sequence = engine->sequence;
         engine_begin_round(engine);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                engine->slots[i].looked = engine->slots[i].clean;
+                engine->slots[i].clean = false;
+        }
         for (size_t i = 0; i < engine->n_slots && r >= 0; i++)
                 if (thorough || is_due(&engine->slots[i], now_ns))
                         r = look_at(engine, &engine->slots[i], thorough);
@@ -221,6 +258,8 @@ int engine_round(struct engine *engine, bool thorough) {
                 r = tell_notices(engine);
         }
         r = engine_close_round(engine, r, sequence);
+        for (size_t i = 0; i < engine->n_slots; i++)
+                engine->slots[i].sifting = false;
         if (r == 0)
                 notices_clear(&engine->notices);
         return r;

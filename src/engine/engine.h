@@ -66,6 +66,8 @@ struct engine_options {
         const struct engine_watch *watches;     /* copied */
         size_t n_watches;
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        void (*drain)(void *context);           /* lets the sources hand over what they have; may be NULL */
+        void *drain_context;
         struct process_lookup *lookup;          /* asks the host about a process; NULL: nobody does */
         uint8_t seed[PROCESS_TABLE_SEED_SIZE];  /* of the ids of transactions: the boot's id */
         bool unsettled;                         /* an earlier run noted what is not settled yet */

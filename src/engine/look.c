@@ -9,6 +9,7 @@
 
 enum {
         LAST_KEY_MAX = 4096,
+        SUSPECTS_MAX = 4096,
         BACKOFF_MAX = 6,                /* doublings of the interval between two tries of what fails */
 };
 
@@ -33,10 +34,55 @@ static int keep_change(struct look *look, const struct change *change) {
         return r < 0 ? engine_fatal(look->engine, r) : 0;
 }
 
+static uint64_t hash_of(const struct change *change) {
+        struct bytes key = change_record(change)->key;
+        uint64_t hash = UINT64_C(14695981039346656037) + (uint64_t)change->kind; /* FNV-1a: not against malice, see below */
+
+        for (size_t i = 0; i < key.size; i++)
+                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
+        return hash;
+}
+
+/* Too many to remember: whoever is found is told. */
+static void note_suspect(struct slot *slot, uint64_t hash) {
+        uint64_t *items;
+
+        if (slot->n_suspects == SUSPECTS_MAX)
+                return;
+        if (slot->n_suspects == slot->suspects_capacity) {
+                size_t capacity = slot->suspects_capacity ? slot->suspects_capacity * 2 : 64;
+
+                items = reallocarray(slot->suspects, capacity, sizeof(*items));
+                if (!items)
+                        return;
+                slot->suspects = items;
+                slot->suspects_capacity = capacity;
+        }
+        slot->suspects[slot->n_suspects++] = hash;
+}
+
+/* Two changes with one hash are both told: nothing is hidden by that. */
+static bool is_suspect(const struct slot *slot, uint64_t hash) {
+        if (slot->n_suspects == SUSPECTS_MAX)
+                return true;
+        for (size_t i = 0; i < slot->n_suspects; i++)
+                if (slot->suspects[i] == hash)
+                        return true;
+        return false;
+}
+
 static int on_change(struct diff_events *events, const struct change *change) {
         struct look *look = container_of(events, struct look, events);
-        int r = keep_change(look, change);
+        int r;
 
+        if (look->dry) {
+                note_suspect(look->slot, hash_of(change));
+                look->changes++;
+                return 0;
+        }
+        if (look->slot->sifting && !is_suspect(look->slot, hash_of(change)))
+                return 0; /* it came after we looked first: its event will tell it */
+        r = keep_change(look, change);
         if (r < 0)
                 return r;
         look->changes++;
@@ -56,7 +102,7 @@ static int on_refresh(struct diff_events *events, const struct record *now) {
         struct look *look = container_of(events, struct look, events);
         const struct change change = { .kind = CHANGE_CHANGED, .after = now };
 
-        return keep_change(look, &change);
+        return look->dry ? 0 : keep_change(look, &change);
 }
 
 /* In a look at one key, whatever lies elsewhere is none of its business. */
@@ -349,13 +395,14 @@ static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint
         return 0;
 }
 
-static int look_whole(struct engine *engine, struct slot *slot, bool thorough) {
+/* 1: 'dry', and something differs. */
+static int look_whole(struct engine *engine, struct slot *slot, bool thorough, bool dry) {
         struct engine_clock *clock = engine->options.clock;
         uint64_t began_ns = clock->monotonic_ns(clock), cpu_ns = clock->cpu_ns(clock), cost_ns;
         bool by_clock = schedule_reconcile_due(&slot->schedule, began_ns);
         bool reconcile = thorough || slot->rescan || slot->schedule.hinted || by_clock;
         struct look look = {
-                .engine = engine, .slot = slot, .telling = telling_of(engine, slot), .thorough = thorough,
+                .engine = engine, .slot = slot, .telling = telling_of(engine, slot), .thorough = thorough, .dry = dry,
         };
         uint64_t sequence = engine->sequence;
         size_t events = engine->round.events;
@@ -378,6 +425,8 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough) {
         if (engine->fatal)
                 return engine->fatal;
 
+        if (dry && r == WATCH_OK && look.changes > 0)
+                return 1;
         slot->looks++;
         if (r == WATCH_OK) {
                 note_looked(engine, slot, &look, began_ns, !slot->hinted && by_clock);
@@ -437,11 +486,21 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
         return 0;
 }
 
+bool look_needs_sifting(const struct slot *slot, uint64_t now_ns) {
+        return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && slot_covered(slot) && !slot->hinted && !slot->rescan &&
+               !slot->schedule.hinted && !slot->watch.kind->append_only && schedule_due(&slot->schedule, now_ns);
+}
+
+int look_for_suspects(struct engine *engine, struct slot *slot) {
+        slot->n_suspects = 0;
+        return look_whole(engine, slot, false, true);
+}
+
 /* One look of one watch. Negative only if the whole round must be given up. */
 int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         uint64_t now_ns = engine_now_ns(engine);
 
         if (thorough || schedule_due(&slot->schedule, now_ns) || rescan_due(slot, now_ns) || !slot->opened)
-                return look_whole(engine, slot, thorough);
+                return look_whole(engine, slot, thorough, false);
         return look_ranges(engine, slot);
 }

@@ -312,7 +312,9 @@ static void close_sources(struct observer *observer) {
 
 /* ---- batches ---- */
 
-static void drain_sources(struct observer *observer) {
+static void drain_sources(void *context) {
+        struct observer *observer = context;
+
         for (size_t i = 0; i < observer->n_taps; i++)
                 if (observer->taps[i].state && observer->taps[i].source->drain)
                         observer->taps[i].source->drain(observer->taps[i].state);
@@ -660,6 +662,8 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .interval_ns = settings->interval_ns,
                 .reconcile_ns = settings->reconcile_ns,
                 .fold_window_ns = settings->fold_window_ns,
+                .drain = drain_sources,
+                .drain_context = observer,
                 .states_coverage = !observer->options->once,
                 .unsettled = recorder_restored(observer->recorder),
                 .next_sequence = recorder_next_sequence(observer->recorder),

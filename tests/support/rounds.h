@@ -184,6 +184,7 @@ struct fixture {
         uint64_t first_sequence;
         uint8_t round_id[UUID_SIZE];
         int event_answer, finish_answer;
+        void (*drain)(void *context);   /* what sources hand over when they are asked */
         uint64_t fail_at;               /* sequence of the event that cannot be filed */
         size_t finished, committed, given_up, noted, events;
         int give_up_error;
@@ -302,8 +303,11 @@ static inline int out_noting(struct engine_out *out, const struct round *batch) 
 }
 
 static inline void out_noted(struct engine_out *out, const struct round *batch) {
+        struct fixture *fixture = container_of(out, struct fixture, out);
+
         (void)batch;
-        container_of(out, struct fixture, out)->noted++;
+        fixture->noted++;
+        fixture->events = 0; /* what follows may be a round of its own */
 }
 
 static inline int out_finish(struct engine_out *out, const struct round *round) {
@@ -354,6 +358,7 @@ static inline void start_engine(struct fixture *fixture, uint64_t next_sequence,
                 .watches = watches, .n_watches = fixture->count,
                 .interval_ns = INTERVAL, .reconcile_ns = RECONCILE,
                 .next_sequence = next_sequence, .unwatched_since_ns = unwatched_since_ns,
+                .drain = fixture->drain, .drain_context = fixture,
         };
 
         for (size_t i = 0; i < fixture->count; i++)

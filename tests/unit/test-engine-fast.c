@@ -228,6 +228,36 @@ static void test_coverage(void **state) {
         assert_round(fixture, "5 changed/2 alpha a:2>3 poll\n");
 }
 
+static void late_hint(void *context) {
+        struct fixture *fixture = context;
+
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+        set(&fixture->fakes[0], "a=2 b=2 c=1");         /* c comes between the two looks */
+}
+
+/* What a full comparison finds while its event is on its way was not missed. */
+static void test_sifted(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        const struct coverage full = { .watch = "alpha", .mechanism = "tap", .level = COVERAGE_FULL };
+
+        fixture->drain = late_hint;
+        start(fixture, "a=1 b=1");
+        engine_covers(fixture->engine, "fake", &full);
+        pass(fixture, RECONCILE);
+        assert_round(fixture, "");
+        assert_int_equal(report_of(fixture, alpha).reconcile_found, 0);
+        set(alpha, "a=2 b=2");
+        pass(fixture, RECONCILE);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_string_equal(buffer_string(&fixture->told), "3 changed/2 alpha a:1>2 event\n4 changed/2 alpha b:1>2 reconcile\n");
+        assert_int_equal(report_of(fixture, alpha).reconcile_found, 1);
+        assert_known(fixture, alpha, "a:value=2 b:value=2");
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("c"));
+        begin_telling(fixture);
+        assert_batch(fixture, "5 appeared/2 alpha c:->1 event\n");
+}
+
 static void test_loss_of_one(void **state) {
         struct fixture *fixture = *state;
         struct fake *alpha = &fixture->fakes[0], *beta = &fixture->fakes[1];
@@ -272,6 +302,7 @@ int main(void) {
                 ENGINE_TEST(test_not_noted),
                 ENGINE_TEST(test_below),
                 ENGINE_TEST(test_coverage),
+                ENGINE_TEST(test_sifted),
                 ENGINE_TEST(test_loss_of_one),
         };
 
