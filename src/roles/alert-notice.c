@@ -29,6 +29,7 @@ enum severity alert_notice_minimum(const struct settings *settings) {
 void alert_notice_clear(struct alert_notice *notice) {
         buffer_clear(&notice->text);
         buffer_clear(&notice->json);
+        buffer_clear(&notice->who);
         notice->events = 0;
         notice->severity = 0;
 }
@@ -36,24 +37,41 @@ void alert_notice_clear(struct alert_notice *notice) {
 void alert_notice_done(struct alert_notice *notice) {
         buffer_done(&notice->text);
         buffer_done(&notice->json);
+        buffer_done(&notice->who);
 }
 
-static int on_told(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes json) {
+static void append_line(struct buffer *buffer, const char *begin, struct bytes text) {
+        size_t size = text.size;
+
+        if (size > LINE_SIZE) {
+                size = LINE_SIZE;
+                while (size > 0 && (text.data[size] & 0xc0) == 0x80)
+                        size--;
+        }
+        buffer_append_string(buffer, begin);
+        buffer_append(buffer, text.data, size);
+        buffer_append_string(buffer, size < text.size ? "...\n" : "\n");
+}
+
+/* One line for the sentences before it that are of the same author. */
+static void append_who(struct alert_notice *notice) {
+        if (notice->who.size > 0)
+                append_line(&notice->text, "  who: ", buffer_bytes(&notice->who));
+        buffer_clear(&notice->who);
+}
+
+static int on_told(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes who,
+                   struct bytes json) {
         struct alert_notice *notice = context;
 
         if (told->severity > notice->severity)
                 notice->severity = told->severity;
         if (notice->events++ < LINES) {
-                size_t size = sentence.size;
-
-                if (size > LINE_SIZE) {
-                        size = LINE_SIZE;
-                        while (size > 0 && (sentence.data[size] & 0xc0) == 0x80)
-                                size--;
-                }
-                buffer_append_string(&notice->text, "  ");
-                buffer_append(&notice->text, sentence.data, size);
-                buffer_append_string(&notice->text, size < sentence.size ? "...\n" : "\n");
+                if (!bytes_equal(buffer_bytes(&notice->who), who))
+                        append_who(notice);
+                append_line(&notice->text, "  ", sentence);
+                if (notice->who.size == 0)
+                        buffer_append_bytes(&notice->who, who);
         }
         if (notice->json.size < JSON_MAX) {
                 buffer_append_bytes(&notice->json, json);
@@ -82,11 +100,12 @@ void alert_notice_finish(struct alert_notice *notice, const char *host_name, con
         else
                 buffer_printf(&text, ": %zu %s change%s\n", notice->events, severity_name(notice->severity),
                               notice->events == 1 ? "" : "s");
+        append_who(notice);
         buffer_append_bytes(&text, buffer_bytes(&notice->text));
         if (notice->events > LINES)
                 buffer_printf(&text, "  and %zu more\n", notice->events - LINES);
         if (!instead) {
-                buffer_append_string(&text, "  who: unknown. Read on: nephronix events, or grep ");
+                buffer_append_string(&text, "  Read on: nephronix events, or grep ");
                 buffer_append_string(&text, uuid);
                 buffer_append_byte(&text, ' ');
                 escape_append(&text, bytes_of_string(log_file));

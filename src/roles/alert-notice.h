@@ -8,6 +8,7 @@
 
 struct alert_notice {
         struct buffer text, json;
+        struct buffer who;      /* of the last sentences in text; empty: there is nobody to name */
         size_t events;
         enum severity severity;
 };

@@ -27,6 +27,7 @@ struct told {
         bool quiet, alerted;
         size_t watch;                   /* index, or SIZE_MAX for nephronix's own */
         size_t sentence, sentence_size, tail_size, json, json_size;
+        size_t who_size;                /* of the tail, behind who_mark; 0: it does not say */
 };
 
 struct rounds_text {
@@ -135,6 +136,8 @@ struct rounds_text *rounds_text_free(struct rounds_text *text) {
 
 /* ---- events ---- */
 
+static const char who_mark[] = "; who: ";
+
 static size_t told_count(const struct rounds_text *text) {
         return text->told.size / sizeof(struct told);
 }
@@ -166,6 +169,31 @@ static void drop_from(struct rounds_text *text, uint64_t sequence) {
         }
 }
 
+/* Returns how long the part is that says who. */
+static size_t append_tail(struct buffer *buffer, const struct event *event) {
+        size_t start, who;
+
+        buffer_append_string(buffer, who_mark);
+        start = buffer->size;
+        if (event->actor)
+                sentence_actor(buffer, event->actor);
+        else
+                buffer_append_string(buffer, "unknown");
+        who = buffer->size - start;
+        if (event->seen_by)
+                buffer_printf(buffer, "; seen by %s", event->seen_by);
+        if (event->seen_by && event->sensor)
+                buffer_printf(buffer, " (%s)", event->sensor);
+        buffer_printf(buffer, "; %s; event %llu", severity_name(event->severity), (unsigned long long)event->sequence);
+        return buffer_error(buffer) < 0 ? 0 : who;
+}
+
+static struct bytes who_of(const struct rounds_text *text, const struct told *told) {
+        if (!told->who_size)
+                return BYTES_NULL;
+        return bytes_of(text->sentences.data + told->sentence + told->sentence_size + strlen(who_mark), told->who_size);
+}
+
 int rounds_text_event(struct rounds_text *text, const struct event *event, struct bytes json) {
         struct told told = {
                 .told = { .sequence = event->sequence, .severity = event->severity },
@@ -177,10 +205,8 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
         told.sentence = text->sentences.size;
         sentence_of_event(&text->sentences, event);
         told.sentence_size = text->sentences.size - told.sentence;
-        if (event->change)
-                buffer_printf(&text->sentences, "; who: %s; seen by %s (%s); %s; event %llu",
-                              event->actor ? "known" : "unknown", event->seen_by, event->sensor,
-                              severity_name(event->severity), (unsigned long long)event->sequence);
+        if (event->change || event->actor)
+                told.who_size = append_tail(&text->sentences, event);
         told.tail_size = text->sentences.size - told.sentence - told.sentence_size;
         told.json = text->jsons.size;
         if (!event->quiet && event->severity >= text->json_from && text->jsons.size < JSON_MAX) {
@@ -195,7 +221,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
 
 int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
                        int (*callback)(void *context, const struct rounds_text_told *told, struct bytes sentence,
-                                       struct bytes json),
+                                       struct bytes who, struct bytes json),
                        void *context) {
         drop_from(text, next_sequence);
         for (size_t i = 0; i < told_count(text); i++) {
@@ -205,7 +231,7 @@ int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t
                 if (told->quiet || told->alerted || told->told.severity < minimum)
                         continue;
                 r = callback(context, &told->told, bytes_of(text->sentences.data + told->sentence, told->sentence_size),
-                             bytes_of(text->jsons.data + told->json, told->json_size));
+                             who_of(text, told), bytes_of(text->jsons.data + told->json, told->json_size));
                 if (r < 0)
                         return r;
         }
@@ -221,7 +247,7 @@ void rounds_text_alerted(struct rounds_text *text, enum severity minimum) {
 /* As it waits in the baseline: this, the watch's name and NUL, the sentence with its tail. */
 struct encoded_told {
         uint64_t sequence;
-        uint32_t severity, quiet, sentence_size, tail_size;
+        uint32_t severity, quiet, sentence_size, tail_size, who_size, zero;
 };
 
 int rounds_text_encode(const struct rounds_text *text, struct buffer *ret) {
@@ -233,6 +259,7 @@ int rounds_text_encode(const struct rounds_text *text, struct buffer *ret) {
         encoded = (struct encoded_told){
                 .sequence = told->told.sequence, .severity = (uint32_t)told->told.severity, .quiet = told->quiet,
                 .sentence_size = (uint32_t)told->sentence_size, .tail_size = (uint32_t)told->tail_size,
+                .who_size = (uint32_t)told->who_size,
         };
         buffer_append(ret, &encoded, sizeof(encoded));
         if (told->watch != SIZE_MAX)
@@ -254,7 +281,8 @@ int rounds_text_decode(struct rounds_text *text, struct bytes bytes, uint64_t al
         name = (const char *)bytes.data + sizeof(encoded);
         name_size = strnlen(name, bytes.size - sizeof(encoded));
         if (name_size == bytes.size - sizeof(encoded) || encoded.severity > SEVERITY_CRITICAL ||
-            bytes.size - sizeof(encoded) - name_size - 1 != (uint64_t)encoded.sentence_size + encoded.tail_size)
+            bytes.size - sizeof(encoded) - name_size - 1 != (uint64_t)encoded.sentence_size + encoded.tail_size ||
+            (encoded.who_size && strlen(who_mark) + encoded.who_size > encoded.tail_size))
                 return -EBADMSG;
         told.told = (struct rounds_text_told){ .sequence = encoded.sequence, .severity = encoded.severity };
         told.quiet = encoded.quiet;
@@ -262,6 +290,7 @@ int rounds_text_decode(struct rounds_text *text, struct bytes bytes, uint64_t al
         told.watch = watch_index(text, name);
         told.sentence_size = encoded.sentence_size;
         told.tail_size = encoded.tail_size;
+        told.who_size = encoded.who_size;
         buffer_append(&text->sentences, name + name_size + 1, told.sentence_size + told.tail_size);
         buffer_append(&text->told, &told, sizeof(told));
         return buffer_error(&text->told) < 0 || buffer_error(&text->sentences) < 0 ? -ENOMEM : 0;

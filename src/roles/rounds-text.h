@@ -32,9 +32,11 @@ int rounds_text_decode(struct rounds_text *text, struct bytes encoded, uint64_t 
 
 /* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */
 int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round);
-/* Calls back for each event of at least that severity that is not quiet and that people do not know of yet. */
+/* Calls back for each event of at least that severity that is not quiet and that people do not know of yet. who: as the text
+ * log says it; empty: the event concerns nobody. */
 int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
-                       int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes json),
+                       int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes who,
+                                   struct bytes json),
                        void *context);
 /* All that were called back for have been sent. */
 void rounds_text_alerted(struct rounds_text *text, enum severity minimum);
