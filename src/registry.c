@@ -6,12 +6,15 @@
 #include "connections.h"
 #include "exec.h"
 #include "files.h"
+#include "kernel-log.h"
 #include "kernel-messages.h"
 #include "modules.h"
 #include "packages.h"
+#include "perf-bpf.h"
 #include "processes.h"
 #include "self.h"
 #include "timer.h"
+#include "uevent.h"
 #include "users.h"
 #include "wall.h"
 
@@ -28,7 +31,13 @@ const struct watch *const registry_watches[] = {
         NULL,
 };
 
-const struct source *const registry_sources[] = { &source_timer, NULL };
+const struct source *const registry_sources[] = {
+        &source_timer,
+        &source_perf,
+        &source_kernel_log,
+        &source_uevent,
+        NULL,
+};
 
 const struct sink *const registry_sinks[] = { &sink_wall, &sink_exec, NULL };
 
