@@ -47,7 +47,7 @@ struct options {
 struct facility {
         const char *name, *usage;
         void (*open)(const struct options *options);
-        void (*drain)(int fd, size_t index);
+        bool (*drain)(int fd, size_t index);   /* whether there may be more */
 };
 
 static struct options options;
@@ -110,7 +110,7 @@ static void fanotify_open(const struct options *given) {
         listen_to(fd);
 }
 
-static void fanotify_drain(int fd, size_t index) {
+static bool fanotify_drain(int fd, size_t index) {
         static char buffer[256 * 1024] __attribute__((aligned(8)));
         ssize_t size = read(fd, buffer, sizeof(buffer));
         const struct fanotify_event_metadata *event = (const struct fanotify_event_metadata *)buffer;
@@ -128,6 +128,7 @@ static void fanotify_drain(int fd, size_t index) {
                         told_name(name, strlen(name));
                 }
         }
+        return size > 0;
 }
 
 static void inotify_open(const struct options *given) {
@@ -139,7 +140,7 @@ static void inotify_open(const struct options *given) {
         listen_to(fd);
 }
 
-static void inotify_drain(int fd, size_t index) {
+static bool inotify_drain(int fd, size_t index) {
         static char buffer[256 * 1024] __attribute__((aligned(8)));
         ssize_t size = read(fd, buffer, sizeof(buffer));
 
@@ -153,6 +154,7 @@ static void inotify_drain(int fd, size_t index) {
                         told_name(event->name, event->len > 0 ? strlen(event->name) : 0);
                 place += sizeof(*event) + event->len;
         }
+        return size > 0;
 }
 
 /* --- proc connector --------------------------------------------------------------------------------------------------- */
@@ -177,7 +179,7 @@ static void connector_open(const struct options *given) {
         listen_to(fd);
 }
 
-static void connector_drain(int fd, size_t index) {
+static bool connector_drain(int fd, size_t index) {
         static char buffer[16 * 1024] __attribute__((aligned(8)));
 
         (void)index;
@@ -190,7 +192,7 @@ static void connector_drain(int fd, size_t index) {
                         continue;
                 }
                 if (size <= 0)
-                        return;
+                        return false;
                 for (; NLMSG_OK(head, (size_t)size); head = NLMSG_NEXT(head, size)) {
                         const struct cn_msg *message = NLMSG_DATA(head);
                         const struct proc_event *event = (const struct proc_event *)message->data;
@@ -242,10 +244,12 @@ static void connections_open(const struct options *given) {
         bpf_open(false, given);
 }
 
-static void bpf_drain(int fd, size_t index) {
+static bool bpf_drain(int fd, size_t index) {
+        int count = ring_buffer__consume(ring);
+
         (void)fd, (void)index;
-        (void)ring_buffer__consume(ring);
         lost = bpf->bss->lost;
+        return count > 0;
 }
 
 /* --- perf side band --------------------------------------------------------------------------------------------------- */
@@ -283,7 +287,7 @@ static void perf_copy(const char *data, uint64_t data_size, uint64_t from, void 
                 ((char *)to)[i] = data[(from + i) % data_size];
 }
 
-static void perf_drain(int fd, size_t index) {
+static bool perf_drain(int fd, size_t index) {
         struct perf_event_mmap_page *head = perf_pages[index];
         const char *data = (const char *)head + head->data_offset;
         uint64_t end = __atomic_load_n(&head->data_head, __ATOMIC_ACQUIRE), place = head->data_tail;
@@ -307,6 +311,7 @@ static void perf_drain(int fd, size_t index) {
                 place += record.header.size;
         }
         __atomic_store_n(&head->data_tail, place, __ATOMIC_RELEASE);
+        return false;
 }
 
 /* --- kernel log ------------------------------------------------------------------------------------------------------- */
@@ -320,7 +325,7 @@ static void kmsg_open(const struct options *given) {
         listen_to(fd);
 }
 
-static void kmsg_drain(int fd, size_t index) {
+static bool kmsg_drain(int fd, size_t index) {
         char buffer[8192];
         ssize_t size;
 
@@ -336,6 +341,7 @@ static void kmsg_drain(int fd, size_t index) {
                 end = memchr(text, '\n', (size_t)(buffer + size - text));
                 told_name(text, (size_t)((end != NULL ? end : buffer + size) - text));
         }
+        return false;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------- */
@@ -384,12 +390,13 @@ static void run(const struct facility *facility) {
                         fail("poll");
                 for (size_t i = 0; i < signals; i++)
                         if (polled[i].revents != 0 || options.batch)
-                                facility->drain(polled[i].fd, i);
+                                (void)facility->drain(polled[i].fd, i);
                 (void)fflush(stdout);
         } while (polled[signals].revents == 0);
         /* What came in the meantime. */
         for (size_t i = 0; i < signals; i++)
-                facility->drain(polled[i].fd, i);
+                while (facility->drain(polled[i].fd, i))
+                        ;
         if (options.count)
                 (void)printf("received %" PRIu64 " lost %" PRIu64 " cpu_us %" PRIu64 "\n", received, lost, cpu_us() - before);
 }

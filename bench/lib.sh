@@ -239,19 +239,77 @@ cpu_of_command() {
 await_line() {
   local line try
   for ((try = 0; try < 300; try++)); do
-    while read -r line; do
-      [[ $line != "$2"* ]] || return 0
-    done <"$1"
+    if [[ -e $1 ]]; then
+      while read -r line; do
+        [[ $line != "$2"* ]] || return 0
+      done <"$1"
+    fi
     rest 0.05
   done
   printf 'bench: no "%s" in %s\n' "$2" "$1" >&2
   return 1
 }
 
+# All processes of the daemon that start() started: $pids
+roles() {
+  local i children
+  pids=("$guard")
+  for ((i = 0; i < ${#pids[@]}; i++)); do
+    mapfile -t children < <(pgrep -P "${pids[i]}" || true)
+    pids+=("${children[@]}")
+  done
+}
+
+# cpu_of PID...: CPU time of all their threads in nanoseconds, from the scheduler; $REPLY
+cpu_of() {
+  local pid file run_ns others total=0
+  for pid in "$@"; do
+    for file in /proc/"$pid"/task/*/schedstat; do
+      read -r run_ns others <"$file"
+      total=$((total + run_ns))
+    done
+  done
+  REPLY=$total
+}
+
 # The file of the ledger that is written to now; $REPLY
 ledger_file() {
   local files=("$folder"/state/ledger/events-*.jsonl)
   REPLY=${files[-1]}
+}
+
+# --- a peer ---------------------------------------------------------------------------------------------------------------
+
+# start_auditd FOLDER: with Debian's configuration, but its log is FOLDER/log and is not cut; no rules; $pids are it and the kernel's
+# thread. Audit is off again, and as it was, after stop_auditd or at the end.
+start_auditd() {
+  rm -rf "$1"
+  mkdir -p "$1/plugins.d"
+  chmod 0700 "$1"
+  sed -e "s|^log_file *=.*|log_file = $1/log|" -e 's|^max_log_file_action *=.*|max_log_file_action = IGNORE|' \
+    -e "s|^plugin_dir *=.*|plugin_dir = $1/plugins.d|" /etc/audit/auditd.conf >"$1/auditd.conf"
+  chmod 0600 "$1/auditd.conf"
+  [[ $(auditctl -s) == *$'\npid 0\n'* ]] || {
+    echo 'bench: there is an auditd on this host already' >&2
+    return 1
+  }
+  audit_backlog=$(auditctl -s | sed -n 's/^backlog_limit //p')
+  at_end auditctl -b "$audit_backlog"
+  at_end auditctl -e 0
+  at_end auditctl -D
+  auditd -n -c "$1" >"$1/said" 2>&1 &
+  pids=("$!" "$(pgrep -xo kauditd)")
+  at_end kill "$!"
+  await_line "$1/log" type=DAEMON_START
+  auditctl -b 8192 >/dev/null
+}
+
+stop_auditd() {
+  auditctl -D >/dev/null
+  auditctl -e 0 >/dev/null
+  auditctl -b "$audit_backlog" >/dev/null
+  kill "${pids[0]}"
+  wait "${pids[0]}" || true
 }
 
 # --- a crowd ---------------------------------------------------------------------------------------------------------

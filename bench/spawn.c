@@ -1,6 +1,6 @@
 /* spawn.c - "spawn processes|files WORKERS SECONDS PATH": so many workers do it as fast as they can for so long.
  *   processes PATH   start the program PATH and wait for its end
- *   files PATH       create a file in the folder PATH, write into it, close it, delete it
+ *   files PATH       create a file, write into it, close it, delete it; each worker in its own folder, PATH/0, PATH/1, ...
  * Says at the end how often it was done, how long that took, and the CPU time of the workers and all they started. */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,9 +35,10 @@ static uint64_t now_ns(void) {
         return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void spawn_processes(struct worker *worker, uint64_t end, const char *program) {
+static void spawn_processes(struct worker *worker, size_t number, uint64_t end, const char *program) {
         char *arguments[] = { (char *)program, NULL }, *environment[] = { NULL };
 
+        (void)number;
         while (now_ns() < end) {
                 pid_t child;
                 int r = posix_spawn(&child, program, NULL, NULL, arguments, environment);
@@ -52,13 +53,15 @@ static void spawn_processes(struct worker *worker, uint64_t end, const char *pro
         }
 }
 
-static void make_files(struct worker *worker, uint64_t end, const char *path) {
-        int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static void make_files(struct worker *worker, size_t number, uint64_t end, const char *path) {
+        char name[64];
+        int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder;
 
+        (void)snprintf(name, sizeof(name), "%zu", number);
+        folder = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (folder < 0)
                 fail(path);
         while (now_ns() < end) {
-                char name[64];
                 int file;
 
                 (void)snprintf(name, sizeof(name), "bench-%d-%" PRIu64, (int)getpid(), worker->done);
@@ -78,7 +81,7 @@ static uint64_t cpu_us_of_children(void) {
 }
 
 int main(int argc, char **argv) {
-        void (*work)(struct worker *worker, uint64_t end, const char *path) = NULL;
+        void (*work)(struct worker *worker, size_t number, uint64_t end, const char *path) = NULL;
         struct worker *workers;
         size_t count = argc == 5 ? strtoul(argv[2], NULL, 10) : 0;
         uint64_t begin, done = 0;
@@ -102,7 +105,7 @@ int main(int argc, char **argv) {
                         fail("fork");
                 if (child == 0) {
                         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-                        work(&workers[i], begin + strtoull(argv[3], NULL, 10) * 1000000000, argv[4]);
+                        work(&workers[i], i, begin + strtoull(argv[3], NULL, 10) * 1000000000, argv[4]);
                         _exit(0);
                 }
         }
