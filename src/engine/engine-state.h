@@ -78,6 +78,7 @@ struct slot {
         bool noted;                     /* notes of it are not settled yet */
         uint64_t events;                /* hints and deltas that sources gave for it */
         uint64_t last_reconcile_ns, reconcile_found; /* wall clock; what the last full comparison found that events had not told */
+        struct buffer last_key;         /* append-only: of the newest record, also while it is only noted */
         uint64_t *suspects;             /* owned; hashes of what a full comparison found, until it is clear that no event is on
                                          * its way that tells it */
         size_t n_suspects, suspects_capacity;
@@ -141,6 +142,7 @@ struct look {
         struct bytes within;            /* empty: all */
         bool learning;                  /* nothing was known: everything is kept, and told as one event */
         bool thorough;
+        bool below;                     /* what lies below 'within' belongs to it */
         bool dry;                       /* suspects are noted, nothing is kept or told */
         bool found_below;               /* records below 'within' came too */
         uint64_t appeared, changes;

@@ -56,6 +56,7 @@ struct engine *engine_free(struct engine *engine) {
                 buffer_done(&slot->new_conditions);
                 key_list_done(&slot->keys);
                 key_list_done(&slot->ranges);
+                buffer_done(&slot->last_key);
                 free(slot->suspects);
                 buffer_done(&slot->mechanisms);
                 slot_covers_done(slot);
@@ -166,6 +167,7 @@ static int give_up(struct engine *engine, int error, uint64_t sequence) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].has_stamp = false;
                 engine->slots[i].changed = false;
+                buffer_clear(&engine->slots[i].last_key);
                 if (engine->slots[i].ranges.count)
                         schedule_hint(&engine->slots[i].schedule);
         }

@@ -300,18 +300,35 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
         }
         slot->found += look.changes;
         slot->records += look.appeared;
-        if (look.found_below && key_list_add(&slot->ranges, look.within, 0, &hint->origin, hint->source) < 0)
+        if (look.found_below && key_list_add(&slot->ranges, look.within, HINT_BELOW, &hint->origin, hint->source) < 0)
                 schedule_hint(&slot->schedule);
         if (look.changes == 0 && diff_records(&look.diff) == 0 && (hint->flags & passed) == passed)
                 return tell_passed(engine, slot, hint, &look.telling);
         return 0;
 }
 
+/* A hint for the whole watch, or for a key with all below it: looked at the short way too, unless there is more to it. */
+static bool may_look_fast(const struct slot *slot) {
+        return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && !slot->rescan &&
+               ((slot->schedule.hinted && slot->hinted) || slot->ranges.count);
+}
+
 bool engine_wants_looks(const struct engine *engine) {
         for (size_t i = 0; i < engine->n_slots; i++)
-                if (engine->slots[i].keys.count)
+                if (engine->slots[i].keys.count || may_look_fast(&engine->slots[i]))
                         return true;
         return false;
+}
+
+static int look_hinted(struct engine *engine, struct slot *slot) {
+        int r = engine->fast ? keep_batch(engine) : 0;
+
+        if (r < 0)
+                return r;
+        open_batch(engine);
+        engine->fatal = 0;
+        r = look_at(engine, slot, false);
+        return engine->fatal ? engine->fatal : r;
 }
 
 int engine_flush(struct engine *engine) {
@@ -331,6 +348,16 @@ int engine_flush(struct engine *engine) {
                         r = 0;
                 }
                 key_list_clear(&slot->keys);
+                if (!may_look_fast(slot))
+                        continue;
+                r = look_hinted(engine, slot);
+                if (r < 0) {
+                        schedule_hint(&slot->schedule);
+                        slot->hinted = false; /* the round looks; not every batch until then */
+                        if (engine->fast)
+                                (void)drop_batch(engine, r);
+                        r = 0;
+                }
         }
         if (engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
                 open_batch(engine);

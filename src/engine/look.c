@@ -88,6 +88,10 @@ static int on_change(struct diff_events *events, const struct change *change) {
         look->changes++;
         if (change->kind == CHANGE_APPEARED)
                 look->appeared++;
+        if (look->slot->watch.kind->append_only) {
+                buffer_clear(&look->slot->last_key);
+                buffer_append_bytes(&look->slot->last_key, change->after->key);
+        }
         return look->learning ? 0 : tell_change(look->engine, look->slot, change, &look->telling);
 }
 
@@ -115,7 +119,7 @@ static int on_record(struct collector *collector, const struct record *record) {
 
         if (!is_within(record->key, look->within))
                 return 0;
-        if (look->engine->fast && record->key.size != look->within.size) {
+        if (look->engine->fast && look->within.size && !look->below && record->key.size != look->within.size) {
                 look->found_below = true;
                 return 0;
         }
@@ -159,25 +163,24 @@ int look_collect(struct look *look) {
         size_t last_key_size = 0;
         int r;
 
-        if (look->within.size) {
-                r = range_open(baseline, name, kind->fields, look->within, engine->fast, &known);
-                if (r < 0)
-                        return engine->fast ? r : engine_fatal(engine, r);
-        } else {
+        if (look->within.size == 0) {
                 r = baseline->ops->known(baseline, name);
                 if (r < 0)
                         return engine_fatal(engine, r);
                 look->learning = r == 0;
-                if (kind->append_only) {
+                if (kind->append_only && slot->last_key.size) {
+                        request.after = buffer_bytes(&slot->last_key); /* noted, perhaps, and not in the baseline yet */
+                } else if (kind->append_only) {
                         r = baseline->ops->last_key(baseline, name, last_key, sizeof(last_key), &last_key_size);
                         if (r < 0)
                                 return engine_fatal(engine, r);
                         request.after = bytes_of(last_key, last_key_size);
                 }
-                r = baseline->ops->read(baseline, BASELINE_BEFORE, name, kind->fields, request.after, &known);
-                if (r < 0)
-                        return engine_fatal(engine, r);
         }
+        r = range_open(baseline, name, kind->fields, look->within, request.after, engine->fast && look->within.size && !look->below,
+                       engine->fast, &known);
+        if (r < 0)
+                return engine_fatal(engine, r);
 
         look->collector = (struct collector){
                 .record = on_record, .loss = on_loss, .condition = on_condition, .unseen = on_unseen,
@@ -252,7 +255,7 @@ static int close_look(struct look *look) {
                 if (r < 0)
                         return r;
         }
-        if (slot->watch.kind->append_only && look->appeared) {
+        if (slot->watch.kind->append_only && look->appeared && !engine->fast) {
                 r = baseline->ops->prune(baseline, name, slot->watch.kind->retain);
                 if (r < 0)
                         return engine_fatal(engine, r);
@@ -431,11 +434,15 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
         if (r == WATCH_OK) {
                 note_looked(engine, slot, &look, began_ns, !slot->hinted && by_clock);
         } else {
-                r = engine_end_part(engine, false) < 0 ? engine->fatal : r;
-                engine->sequence = sequence;
-                engine->round.events = events;
+                /* In a batch each change stands for itself; in a round they are given back together. */
+                if (!engine->fast) {
+                        r = engine_end_part(engine, false) < 0 ? engine->fatal : r;
+                        engine->sequence = sequence;
+                        engine->round.events = events;
+                }
                 if (engine->fatal)
                         return engine->fatal;
+                buffer_clear(&slot->last_key);
                 (void)note_not_looked(engine, slot, r, began_ns);
         }
 
@@ -455,7 +462,7 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
 static int look_ranges(struct engine *engine, struct slot *slot) {
         for (size_t i = 0; i < slot->ranges.count; i++) {
                 const struct key_hint *range = &slot->ranges.items[i];
-                struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&range->key) };
+                struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&range->key), .below = true };
                 uint64_t sequence = engine->sequence;
                 size_t events = engine->round.events;
                 int r;
@@ -470,11 +477,13 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                 if (engine->fatal)
                         return engine->fatal;
                 if (r != WATCH_OK) {
-                        r = engine_end_part(engine, false);
-                        if (r < 0)
-                                return r;
-                        engine->sequence = sequence;
-                        engine->round.events = events;
+                        if (!engine->fast) {
+                                r = engine_end_part(engine, false);
+                                if (r < 0)
+                                        return r;
+                                engine->sequence = sequence;
+                                engine->round.events = events;
+                        }
                         schedule_hint(&slot->schedule);
                         continue;
                 }

@@ -120,6 +120,12 @@ int settle(struct engine *engine) {
                 r = engine_ensure_part(engine);
         if (r >= 0)
                 r = complete_noted(engine, buffer_bytes(&keys));
+        for (size_t i = 0; i < engine->n_slots && r >= 0; i++) {
+                const struct watch *kind = engine->slots[i].watch.kind;
+
+                if (kind->append_only && engine->slots[i].noted)
+                        r = baseline->ops->prune(baseline, engine->slots[i].watch.settings->name, kind->retain);
+        }
         r = engine_close_round(engine, r, sequence);
         if (r < 0) {
                 engine->settle_ns = now_ns + engine->options.interval_ns;

@@ -225,6 +225,10 @@ static void on_noted(struct engine_out *out, const struct round *batch) {
         }
         if (recorder->writing.error == 0)
                 trouble_note(&recorder->writing, recorder->engine, r);
+        if (r == 0) { /* while nothing waits, these were all there was to tell */
+                recorder->drained = baseline_of(recorder)->ops->last_number(baseline_of(recorder));
+                recorder->unsettled = true;
+        }
         buffer_clear(&recorder->fast);
         if (!recorder->options.once)
                 alert_batch(recorder, batch);

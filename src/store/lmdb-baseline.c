@@ -776,6 +776,10 @@ static void baseline_note_abort(struct baseline *baseline) {
         notes_drop(&from_interface(baseline)->notes);
 }
 
+static uint64_t baseline_last_number(struct baseline *baseline) {
+        return from_interface(baseline)->notes.next_number - 1;
+}
+
 static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
         struct note_op op = { .kind = NOTE_ALERTED };
@@ -917,6 +921,7 @@ static const struct baseline_ops operations = {
         .note_fact = baseline_note_fact,
         .note_file = baseline_note_file,
         .note_alerted = baseline_note_alerted,
+        .last_number = baseline_last_number,
         .note_commit = baseline_note_commit,
         .note_abort = baseline_note_abort,
         .noted = baseline_noted,

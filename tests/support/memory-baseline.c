@@ -691,6 +691,10 @@ static int baseline_note_file(struct baseline *baseline, enum outbox_destination
         return r < 0 ? r : file_in(memory, state, destination, data);
 }
 
+static uint64_t baseline_last_number(struct baseline *baseline) {
+        return from_interface(baseline)->next_number - 1;
+}
+
 static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
         struct memory_baseline *memory = from_interface(baseline);
 
@@ -805,6 +809,7 @@ static const struct baseline_ops operations = {
         .note_fact = baseline_note_fact,
         .note_file = baseline_note_file,
         .note_alerted = baseline_note_alerted,
+        .last_number = baseline_last_number,
         .note_commit = baseline_note_commit,
         .note_abort = baseline_note_abort,
         .noted = baseline_noted,
