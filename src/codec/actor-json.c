@@ -45,8 +45,13 @@ struct writer {
         struct buffer *scratch;
 };
 
-static void read_own(const struct change *change, struct own *ret) {
+static void read_own(const struct event *event, struct own *ret) {
+        const struct change *change = event->change;
+
         *ret = (struct own){ .pid = 0 };
+        for (size_t i = 0; i < event->n_facts; i++)
+                if (strcmp(event->facts[i].path, "user.name") == 0)
+                        ret->has_user_name = true;
         if (!change)
                 return;
         for (size_t i = 0; change->fields[i].name; i++) {
@@ -239,7 +244,7 @@ void actor_json_add(struct json *json, const struct event *event, struct buffer 
         if (!actor)
                 return;
         facts = &actor->process;
-        read_own(event->change, &own);
+        read_own(event, &own);
         itself = !own.has_pid || own.pid == facts->pid;
         child = !itself && own.has_parent && own.parent == facts->pid;
         other = !itself && !child;

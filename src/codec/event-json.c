@@ -205,7 +205,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
 int event_json_write(struct buffer *buffer, struct json *json, const struct event *event,
                      const struct event_host *host) {
         _cleanup_(writer_done) struct writer writer = { .json = json };
-        const char *dataset = event->kind ? event->kind->dataset : "self";
+        const char *dataset = event->kind ? event->kind->dataset : event->seen_by ? "incidents" : "self";
         int r;
 
         json_clear(json);

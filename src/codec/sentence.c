@@ -326,6 +326,26 @@ static struct bytes disguise(const struct event *event) {
         return BYTES_NULL;
 }
 
+static void append_number_of(struct buffer *buffer, const struct event *event) {
+        decimal_append(buffer, event->count);
+        if (!event->kind || !event->kind->noun)
+                return;
+        buffer_append_byte(buffer, ' ');
+        if (event->count == 1)
+                buffer_append_string(buffer, event->kind->noun);
+        else
+                append_plural(buffer, event->kind->noun);
+}
+
+static void append_span(struct buffer *buffer, const struct event *event) {
+        if (!event->first_ns || !event->last_ns)
+                return;
+        buffer_append_string(buffer, " between ");
+        append_moment(buffer, event->first_ns);
+        buffer_append_string(buffer, " and ");
+        append_moment(buffer, event->last_ns);
+}
+
 /* What no length of the sentence before may cut off. */
 static void append_tail(struct buffer *buffer, const struct event *event) {
         struct bytes mask = disguise(event);
@@ -337,18 +357,9 @@ static void append_tail(struct buffer *buffer, const struct event *event) {
         if (event->count <= 1)
                 return;
         buffer_append_string(buffer, "; ");
-        decimal_append(buffer, event->count);
-        if (event->kind && event->kind->noun) {
-                buffer_append_byte(buffer, ' ');
-                append_plural(buffer, event->kind->noun);
-        }
+        append_number_of(buffer, event);
         buffer_append_string(buffer, " like it");
-        if (!event->first_ns || !event->last_ns)
-                return;
-        buffer_append_string(buffer, " between ");
-        append_moment(buffer, event->first_ns);
-        buffer_append_string(buffer, " and ");
-        append_moment(buffer, event->last_ns);
+        append_span(buffer, event);
 }
 
 void sentence_of_event(struct buffer *buffer, const struct event *event) {
@@ -363,6 +374,12 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
                 else
                         escape_append(buffer, message);
                 cut(buffer, start, SENTENCE_MAX);
+                return;
+        }
+        if (event->count > 0 && !event->change) { /* folded without a sample */
+                append_number_of(buffer, event);
+                buffer_printf(buffer, ": %s", event->action && event->action->action ? event->action->action : "changed");
+                append_span(buffer, event);
                 return;
         }
         if (event->action && event->action->sentence) {

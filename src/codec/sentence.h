@@ -17,7 +17,8 @@ void sentence_expand(struct buffer *buffer, const char *sentence, const struct c
  * appeared", "... is gone", or for a change "<noun> <label>: mode 0644 to 4755 (now set-user-id); size 10 to 12" naming each
  * compared field that differs ("target was absent, now x", "target x is gone"; of digests only "content changed"). To the
  * last two is added the fact "nephronix.disguise" if there is one (", which runs from a memfd"), and for a folded event
- * "; 412 processes like it between T and T". At most SENTENCE_MAX bytes: longer ones are cut at a character with "...",
+ * "; 412 processes like it between T and T"; if that has no sample it is "412 processes: process-executed between T and T".
+ * At most SENTENCE_MAX bytes: longer ones are cut at a character with "...",
  * before what is added. */
 enum { SENTENCE_MAX = 4096 };
 void sentence_of_event(struct buffer *buffer, const struct event *event);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "coverage-text.h"
+
 /* What a source cannot see of a watch is looked for this much more rarely than by polling. */
 enum { MOST_EVERY = 15 };
 
@@ -110,20 +112,18 @@ void engine_follow_processes(struct engine *engine, bool followed) {
 
 static void state_slot(struct engine *engine, const struct slot *slot, struct buffer *text) {
         const struct cover *best = best_cover(slot);
+        const struct watch_coverage words = {
+                .watch = slot->watch.settings->name,
+                .unavailable = slot->what == ENGINE_UNAVAILABLE,
+                .level = best ? best->level : COVERAGE_WAKES,
+                .mechanism = best ? best->mechanism : NULL,
+                .limits = best ? best->limits : NULL,
+                .interval_ns = engine->options.interval_ns,
+        };
 
         if (text->size)
-                buffer_append_string(text, "; ");
-        buffer_printf(text, "%s: ", slot->watch.settings->name);
-        if (slot->what == ENGINE_UNAVAILABLE) {
-                buffer_append_string(text, "not on this host");
-                return;
-        }
-        if (!best || best->level == COVERAGE_WAKES)
-                buffer_printf(text, "polled every %g s", (double)engine->options.interval_ns / (double)NS_PER_S);
-        if (best)
-                buffer_printf(text, "%s%s", best->level == COVERAGE_WAKES ? ", woken by " : "", best->mechanism);
-        if (best && best->limits)
-                buffer_printf(text, " (%s)", best->limits);
+                buffer_append_string(text, ". ");
+        coverage_sentence(text, &words);
 }
 
 /* For status: the mechanisms that see all or most of it, and what the best of them cannot. */

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "losses.h"
+#include "timestamp.h"
+
 enum { LOSSES_MAX = 16 };
 
 /* Two looks because of losses are at least this far apart, and take at most this share of a core: who makes us lose events must
@@ -87,40 +90,24 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
                 (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
 }
 
-static void append_count(struct buffer *text, const struct loss *loss) {
-        if (!loss->counted) {
-                buffer_append_string(text, "an unknown number of");
-                return;
-        }
-        if (loss->count >= 1000)
-                buffer_printf(text, "%llu,", (unsigned long long)(loss->count / 1000));
-        buffer_printf(text, loss->count >= 1000 ? "%03llu" : "%llu", (unsigned long long)(loss->count % 1000));
-}
-
-/* "fanotify lost 4,312 events (overflow); looked again at boot and processes in 8 ms, found 1 change" */
 static void report(struct engine *engine, struct pending_loss *pending) {
         const struct loss *loss = &pending->loss;
         _cleanup_buffer_ struct buffer text = BUFFER_NULL;
         struct event event = { .action = &engine_events_lost, .severity = engine_events_lost.severity };
-        uint64_t cost_ns = 0, found = 0;
-        size_t names = 0;
+        _cleanup_free_ const char **names = calloc(engine->n_slots + 1, sizeof(*names));
+        struct loss_outcome outcome = { .watches = names, .until_ns = timestamp_to_ns(&engine->round.at) };
 
-        buffer_printf(&text, "%s lost ", loss->source);
-        append_count(&text, loss);
-        buffer_printf(&text, " event%s (%s); rescanned ", loss->counted && loss->count == 1 ? "" : "s", loss->reason);
         for (size_t i = 0; i < engine->n_slots; i++) {
                 const struct slot *slot = &engine->slots[i];
 
                 if (!pending->affected[i] || !slot->looked)
                         continue;
-                buffer_printf(&text, "%s%s", names++ ? ", " : "", slot->watch.settings->name);
-                cost_ns += slot->last_cost_ns;
-                found += slot->found;
+                if (names)
+                        names[outcome.n_watches++] = slot->watch.settings->name;
+                outcome.cost_ns += slot->last_cost_ns;
+                outcome.found += slot->found;
         }
-        if (!names)
-                buffer_append_string(&text, "nothing");
-        buffer_printf(&text, " in %.1f ms, found %llu change%s", (double)cost_ns / 1e6, (unsigned long long)found,
-                      found == 1 ? "" : "s");
+        loss_sentence(&text, loss, &outcome);
         event.message = buffer_error(&text) == 0 ? buffer_string(&text) : NULL;
         event_add(&event, "nephronix.loss.source", FIELD_TEXT, value_string(loss->source));
         event_add(&event, "nephronix.loss.reason", FIELD_TEXT, value_string(loss->reason));
@@ -128,8 +115,8 @@ static void report(struct engine *engine, struct pending_loss *pending) {
                 event_add(&event, "nephronix.loss.count", FIELD_NUMBER, value_number(loss->count));
         if (loss->since_ns)
                 event_add(&event, "nephronix.loss.since", FIELD_TIME, value_number(loss->since_ns));
-        event_add(&event, "nephronix.loss.rescan_ns", FIELD_NUMBER, value_number(cost_ns));
-        event_add(&event, "nephronix.loss.found", FIELD_NUMBER, value_number(found));
+        event_add(&event, "nephronix.loss.rescan_ns", FIELD_NUMBER, value_number(outcome.cost_ns));
+        event_add(&event, "nephronix.loss.found", FIELD_NUMBER, value_number(outcome.found));
         (void)engine_notice(engine, &event);
 }
 

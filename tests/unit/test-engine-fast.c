@@ -288,7 +288,7 @@ static void test_loss_of_one(void **state) {
         assert_string_equal(buffer_string(&fixture->told),
                             "3 changed/2 alpha a:1>2 reconcile\n"
                             "4 events-lost/4 - source=tap reason=overflow count=8624 rescan_ns=0 found=1 \"tap lost 8,624 events "
-                            "(overflow); rescanned alpha in 0.0 ms, found 1 change\"\n");
+                            "(overflow); rescanned alpha in 0 us, found 1 change\"\n");
         assert_int_equal(beta->collected, collected);
         /* who loses without pause does not make us look without pause */
         collected = alpha->collected;

@@ -311,7 +311,7 @@ static void test_losses(void **state) {
         assert_string_equal(buffer_string(&fixture->told),
                             "7 appeared/2 alpha a:->1 poll\n"
                             "8 events-lost/4 - source=tap reason=overflow rescan_ns=0 found=1 \"tap lost an unknown number of events "
-                            "(overflow); rescanned alpha, beta in 0.0 ms, found 1 change\"\n");
+                            "(overflow); rescanned alpha and beta in 0 us, found 1 change\"\n");
         assert_int_equal(beta->collected, collected + 1);
 }
 

@@ -371,6 +371,16 @@ static void tells_disguise_and_count(void **state) {
                 assert_sentence(&event, buffer_string(&expected));
         }
 
+        event.change = NULL;
+        event.kind = &kinds[0];
+        event.action = &(const struct action){ .action = "process-executed", .sentence = "{path} started" };
+        assert_sentence(&event, "2 processes: process-executed between 2026-11-23T22:34:03 and 2026-11-23T22:35:03");
+        event.count = 1;
+        assert_sentence(&event, "1 process: process-executed between 2026-11-23T22:34:03 and 2026-11-23T22:35:03");
+        event.change = &change;
+        event.action = &action;
+        event.kind = &kinds[2];
+
         buffer_append_fill(&name, '\n', 5000);
         record.values[PATH] = value_bytes(buffer_bytes(&name));
         event.count = UINT64_MAX;
