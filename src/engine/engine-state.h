@@ -116,6 +116,8 @@ struct engine {
         bool staged;                    /* it has something to keep */
         bool high;                      /* it told something that people want to know */
         uint64_t fast_sequence;         /* of its first event */
+        size_t notes_told;              /* events told since the last settling: each holds kilobytes until then */
+        size_t notes_kept;              /* batches kept since */
         bool notes;                     /* something is noted that is not settled */
         uint64_t settle_ns;             /* monotonic: when it has to be; UINT64_MAX: never */
         uint64_t settle_delay_ns, settled_ns;

@@ -6,6 +6,8 @@
 #include "record-codec.h"
 #include "timestamp.h"
 
+enum { BATCH_EVENTS_MOST = 256 };      /* told in one go */
+
 /* ---- lists of keys ---- */
 
 void key_list_clear(struct key_list *list) {
@@ -331,14 +333,30 @@ static int look_hinted(struct engine *engine, struct slot *slot) {
         return engine->fatal ? engine->fatal : r;
 }
 
+/* A batch of thousands must not outgrow the journal. */
+static int make_room(struct engine *engine) {
+        int r = 0;
+
+        if (engine->round.events >= BATCH_EVENTS_MOST)
+                r = keep_batch(engine);
+        if (r == 0 && engine->settle_ns <= engine_now_ns(engine) && engine->fast && !engine->staged) {
+                engine->fast = false;
+                r = settle(engine);
+        }
+        return r;
+}
+
 int engine_flush(struct engine *engine) {
         int r = 0;
 
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
-                for (size_t k = 0; k < slot->keys.count && r >= 0; k++)
+                for (size_t k = 0; k < slot->keys.count && r >= 0; k++) {
                         r = slot->what == ENGINE_IDLE ? look_at_key(engine, slot, &slot->keys.items[k]) : 0;
+                        if (r >= 0)
+                                r = make_room(engine);
+                }
                 if (slot->keys.count && slot->what != ENGINE_IDLE)
                         schedule_hint(&slot->schedule);
                 if (r < 0) {

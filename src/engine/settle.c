@@ -4,7 +4,11 @@
 
 /* Text log and .dat files follow an event of high priority within Interval=; what is only logged may wait longer the more of
  * it comes: each settling writes a few pages to disk. */
-enum { DELAY_MOST = 15 };
+enum {
+        DELAY_MOST = 15,
+        TOLD_MOST = 1500,               /* of about 2.5 kB each in a journal that holds 8 MiB */
+        KEPT_MOST = 20000,
+};
 
 void settle_after(struct engine *engine, bool high) {
         uint64_t now_ns = engine_now_ns(engine), interval_ns = engine->options.interval_ns, at_ns;
@@ -13,6 +17,10 @@ void settle_after(struct engine *engine, bool high) {
         if (high || now_ns - engine->settled_ns > engine->settle_delay_ns * 4)
                 engine->settle_delay_ns = interval_ns;
         at_ns = now_ns + (high ? interval_ns : engine->settle_delay_ns);
+        engine->notes_told += engine->round.events;
+        engine->notes_kept++;
+        if (engine->notes_told >= TOLD_MOST || engine->notes_kept >= KEPT_MOST)
+                at_ns = now_ns;
         if (at_ns < engine->settle_ns)
                 engine->settle_ns = at_ns;
 }
@@ -138,6 +146,7 @@ int settle(struct engine *engine) {
                 engine->settle_delay_ns *= 2;
         engine->settled_ns = now_ns;
         engine->settle_ns = UINT64_MAX;
+        engine->notes_told = engine->notes_kept = 0;
         engine->notes = false;
         return 0;
 }
