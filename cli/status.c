@@ -155,6 +155,11 @@ static enum style state_style(const json_t *watch) {
         return event_line_is(watch, "state", "failing") ? STYLE_BAD : STYLE_WARNING;
 }
 
+/* Told of changes by a source; else it polls. */
+static bool is_covered(const json_t *watch) {
+        return event_line_get(watch, "mechanism") && !event_line_is(watch, "mechanism", "poll");
+}
+
 static const struct table_column columns[] = {
         { "watch", false }, { "state", false },       { "how", false },  { "records", true },
         { "last look", true }, { "last change", true }, { "cost", true }, { 0 },
@@ -177,7 +182,7 @@ static void add_row(struct view *view, struct table *table, const char *name, co
                         table_text(table, STYLE_FAINT, "-");
                 return;
         }
-        append_text(&cell, watch, "mechanism");
+        buffer_append_string(&cell, is_covered(watch) ? "events, all" : "poll");
         if (event_line_number(watch, "cadence_ms")) {
                 buffer_append_string(&cell, " every ");
                 units_write_time(&cell, event_line_number(watch, "cadence_ms") * 1000000);
@@ -247,11 +252,22 @@ static void write_not_seen(struct view *view, const char *name, const json_t *wa
                 write_not_seen_lines(view, name, text, json_object_get(raw, buffer_string(&path)) != NULL);
 }
 
+/* What is seen later than at once, or not by events. */
+static void write_limits(struct view *view, const char *name, const json_t *watch) {
+        const json_t *limits = event_line_get(watch, "limits");
+        struct bytes text;
+
+        for (size_t i = 0; i < json_array_size(limits); i++)
+                if (event_line_text(json_array_get(limits, i), "", &text))
+                        write_remark(view, STYLE_PLAIN, name, "limits", text);
+}
+
 static void write_remarks(struct view *view, const char *name, const json_t *watch) {
         uint64_t lost = event_line_number(watch, "lost");
         struct bytes text;
 
         write_not_seen(view, name, watch);
+        write_limits(view, name, watch);
         if (lost) {
                 char number[32];
 
@@ -287,7 +303,7 @@ static int compare_rows(const void *left, const void *right) {
 }
 
 /* The caller's to free(); NULL when memory ends. */
-static struct row *sort_watches(const json_t *watches, size_t *ret_count) {
+static struct row *sort_rows(const json_t *watches, size_t *ret_count) {
         struct row *rows = calloc(json_object_size(watches) + 1, sizeof(*rows));
         const char *name;
         json_t *watch;
@@ -303,6 +319,84 @@ static struct row *sort_watches(const json_t *watches, size_t *ret_count) {
         return rows;
 }
 
+static const struct table_column covered_columns[] = {
+        { "watch", false }, { "told by", false }, { "since", true }, { "events", true },
+        { "lost", true }, { "compared", true }, { "found", true }, { 0 },
+};
+
+static void add_count(struct table *table, enum style style, const json_t *object, const char *path) {
+        char number[32];
+
+        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)event_line_number(object, path));
+        table_text(table, event_line_number(object, path) ? style : STYLE_PLAIN, number);
+}
+
+/* What sources tell of, since when, and what the comparison of everything found that they had not told. */
+static void write_covered(struct view *view, const struct row *rows, size_t count) {
+        _cleanup_(table_done) struct table table;
+        _cleanup_buffer_ struct buffer cell = BUFFER_NULL;
+        bool any = false;
+
+        table_init(&table, covered_columns);
+        for (size_t i = 0; i < count; i++) {
+                const json_t *watch = rows[i].watch;
+
+                if (!is_covered(watch))
+                        continue;
+                any = true;
+                table_text(&table, STYLE_STRONG, rows[i].name);
+                append_text(&cell, watch, "mechanism");
+                add_cell(&table, STYLE_PLAIN, &cell);
+                append_ago(view, &cell, watch, "covered_since");
+                add_cell(&table, STYLE_PLAIN, &cell);
+                add_count(&table, STYLE_PLAIN, watch, "events");
+                add_count(&table, STYLE_WARNING, watch, "lost");
+                append_ago(view, &cell, watch, "last_reconcile");
+                add_cell(&table, STYLE_PLAIN, &cell);
+                add_count(&table, STYLE_WARNING, watch, "reconcile_found");
+        }
+        if (!any)
+                return;
+        buffer_append_byte(&view->text, '\n');
+        table_write(&table, view->coloured, &view->text);
+}
+
+static const struct table_column source_columns[] = {
+        { "source", false }, { "state", false }, { "events", true }, { "lost", true }, { "why", false }, { 0 },
+};
+
+static int write_sources(struct view *view) {
+        _cleanup_(table_done) struct table table;
+        _cleanup_buffer_ struct buffer cell = BUFFER_NULL;
+        _cleanup_free_ struct row *rows = NULL;
+        const json_t *sources = event_line_get(view->page, "sources");
+        size_t count;
+
+        if (!json_is_object(sources) || json_object_size(sources) == 0)
+                return 0;
+        table_init(&table, source_columns);
+        rows = sort_rows(sources, &count);
+        if (!rows)
+                return -ENOMEM;
+        for (size_t i = 0; i < count; i++) {
+                const json_t *source = rows[i].watch;
+                struct bytes why = BYTES_NULL;
+
+                table_text(&table, STYLE_STRONG, rows[i].name);
+                append_text(&cell, source, "state");
+                add_cell(&table, event_line_is(source, "state", "open") ? STYLE_GOOD : STYLE_WARNING, &cell);
+                add_count(&table, STYLE_PLAIN, source, "events");
+                add_count(&table, STYLE_WARNING, source, "lost");
+                if (event_line_text(source, "reason", &why) && why.size > 0)
+                        table_cell(&table, STYLE_PLAIN, why);
+                else
+                        table_text(&table, STYLE_FAINT, "-");
+        }
+        buffer_append_byte(&view->text, '\n');
+        table_write(&table, view->coloured, &view->text);
+        return 0;
+}
+
 static int write_watches(struct view *view) {
         _cleanup_(table_done) struct table table;
         _cleanup_free_ struct row *rows = NULL;
@@ -310,12 +404,15 @@ static int write_watches(struct view *view) {
         size_t count, start;
 
         table_init(&table, columns);
-        rows = sort_watches(event_line_get(view->page, "watches"), &count);
+        rows = sort_rows(event_line_get(view->page, "watches"), &count);
         if (!rows)
                 return -ENOMEM;
         for (size_t i = 0; i < count; i++)
                 add_row(view, &table, rows[i].name, rows[i].watch);
         table_write(&table, view->coloured, &view->text);
+        write_covered(view, rows, count);
+        if (write_sources(view) < 0)
+                return -ENOMEM;
 
         start = view->text.size;
         buffer_append_byte(&view->text, '\n');

@@ -140,7 +140,7 @@ static void show_status(struct observer *observer) {
         if (!observer->page)
                 r = status_page_new(&observer->page_options, &observer->page);
         if (r == 0)
-                r = status_page_update(observer->page, observer->engine, observer->recorder);
+                r = status_page_update(observer->page, observer->engine, observer->recorder, NULL, 0);
         if (r < 0 && !observer->page_fails)
                 diagnostics_error(r, "the status page in %s cannot be kept up to date", observer->options->settings->run_directory);
         observer->page_fails = r < 0;

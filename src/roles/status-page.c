@@ -74,10 +74,14 @@ struct status_page *status_page_free(struct status_page *page) {
         return NULL;
 }
 
-static const char *path_of(struct status_page *page, const char *watch, const char *name) {
+static const char *path_in(struct status_page *page, const char *table, const char *row, const char *name) {
         buffer_clear(&page->path);
-        buffer_printf(&page->path, "watches.%s.%s", watch, name);
+        buffer_printf(&page->path, "%s.%s.%s", table, row, name);
         return buffer_string(&page->path);
+}
+
+static const char *path_of(struct status_page *page, const char *watch, const char *name) {
+        return path_in(page, "watches", watch, name);
 }
 
 static void add_number(struct status_page *page, const char *watch, const char *name, uint64_t number) {
@@ -112,30 +116,43 @@ static const char *state_name(enum engine_watch_state state) {
         return "unknown";
 }
 
+static void add_lines(struct status_page *page, const char *watch, const char *name, const char *lines) {
+        while (lines && *lines) {
+                size_t length = strcspn(lines, "\n");
+
+                if (length > 0)
+                        json_append(page->json, path_of(page, watch, name), bytes_of(lines, length));
+                lines += length + (lines[length] ? 1 : 0);
+        }
+}
+
 static void add_watch(struct status_page *page, const struct engine_report *report, size_t order) {
+        bool covered = report->mechanism && report->mechanism[0];
         const char *name = report->name;
 
         add_number(page, name, "order", order);
+        add_text(page, name, "name", name);
         add_text(page, name, "kind", report->kind->kind);
         add_text(page, name, "state", state_name(report->state));
         add_text(page, name, "priority", report->settings->priority == PRIORITY_HIGH ? "high" : "low");
-        add_text(page, name, "mechanism", "poll");
+        add_text(page, name, "mechanism", covered ? report->mechanism : "poll");
+        if (covered)
+                add_moment(page, path_of(page, name, "covered_since"), report->covered_since_ns);
+        add_lines(page, name, "limits", report->limits);
+        add_number(page, name, "events", report->events);
+        add_moment(page, path_of(page, name, "last_reconcile"), report->last_reconcile_ns);
+        add_number(page, name, "reconcile_found", report->reconcile_found);
         add_text(page, name, "sensor", report->kind->sensor);
         add_number(page, name, "cadence_ms", report->cadence_ns / 1000000);
         add_number(page, name, "records", report->records);
         add_number(page, name, "looks", report->looks);
         add_number(page, name, "changes", report->changes);
-        add_number(page, name, "lost", report->losses);
+        add_number(page, name, "lost", report->lost ? report->lost : report->losses);
         add_number(page, name, "cost_us", report->last_cost_ns / 1000);
         add_number(page, name, "total_cost_ms", report->total_cost_ns / 1000000);
         add_moment(page, path_of(page, name, "last_look"), report->last_look_ns);
         add_moment(page, path_of(page, name, "last_change"), report->last_change_ns);
-        for (const char *at = report->conditions; *at;) {
-                size_t length = strcspn(at, "\n");
-
-                json_append(page->json, path_of(page, name, "not_seen"), bytes_of(at, length));
-                at += length + (at[length] ? 1 : 0);
-        }
+        add_lines(page, name, "not_seen", report->conditions);
         if (report->error) {
                 add_text(page, name, "error", strerrordesc_np(-report->error));
                 add_moment(page, path_of(page, name, "failing_since"), report->failing_since_ns);
@@ -158,12 +175,25 @@ static void add_left_out(struct status_page *page, const struct engine *engine) 
                 if (running)
                         continue;
                 add_number(page, name, "order", 1000 + i);
+                add_text(page, name, "name", name);
                 add_text(page, name, "kind", settings->watches[i].kind);
                 add_text(page, name, "state", settings->watches[i].enabled ? "left out in the light profile" : "disabled");
         }
 }
 
-int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder) {
+static void add_source(struct status_page *page, const struct source_report *source, size_t order) {
+        static const char table[] = "sources";
+
+        json_add_number(page->json, path_in(page, table, source->name, "events"), source->events);
+        json_add_number(page->json, path_in(page, table, source->name, "lost"), source->lost);
+        json_add_text(page->json, path_in(page, table, source->name, "name"), source->name);
+        json_add_number(page->json, path_in(page, table, source->name, "order"), order);
+        json_add_text(page->json, path_in(page, table, source->name, "reason"), source->reason);
+        json_add_text(page->json, path_in(page, table, source->name, "state"), source->opened ? "open" : "closed");
+}
+
+int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder,
+                       const struct source_report *sources, size_t n_sources) {
         const struct settings *settings = page->options.settings;
         struct json *json = page->json;
         uint64_t now_ns = clock_ns(CLOCK_REALTIME);
@@ -196,6 +226,8 @@ int status_page_update(struct status_page *page, const struct engine *engine, co
                 add_watch(page, &report, i);
         }
         add_left_out(page, engine);
+        for (size_t i = 0; i < n_sources; i++)
+                add_source(page, &sources[i], i);
         r = json_write(json, &page->text);
         return r < 0 ? r : page_publish(page->page, buffer_bytes(&page->text));
 }

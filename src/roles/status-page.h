@@ -16,7 +16,17 @@ struct status_page_options {
 int status_page_new(const struct status_page_options *options, struct status_page **ret);
 struct status_page *status_page_free(struct status_page *page); /* takes NULL; returns NULL */
 
-int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder);
+/* How a source does. Borrowed for the call. */
+struct source_report {
+        const char *name;
+        bool opened;
+        const char *reason;             /* why it is not open, or what is missing though it is; NULL: nothing to say */
+        uint64_t events, lost;          /* since it was opened */
+};
+
+/* sources: in the order of the ladder; NULL, 0: none. */
+int status_page_update(struct status_page *page, const struct engine *engine, const struct recorder *recorder,
+                       const struct source_report *sources, size_t n_sources);
 
 /* engine_watched_until() as the page left by an earlier run tells it; 0: no page, or it tells nothing. To be asked before
  * status_page_new(). */

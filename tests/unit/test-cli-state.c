@@ -180,6 +180,41 @@ static void all_is_well(void **state) {
         assert_holds(&scene->out, "{\"daemon\":{\"cpu_ms\":1234,");
 }
 
+/* Who is told by sources, and how these do; a page without them shows neither table. */
+static void what_tells(void **state) {
+        struct scene *scene = *state;
+
+        publish(scene, getpid(), 0, "",
+                "\"boot\":{\"cadence_ms\":600000,\"covered_since\":\"2999-01-01T00:00:00.000000Z\",\"events\":7,\"cost_us\":3,"
+                "\"last_reconcile\":\"2999-01-01T00:00:00.000000Z\",\"limits\":[\"one\",\"t\\u001bwo\"],\"lost\":2,"
+                "\"mechanism\":\"fanotify inode marks\",\"order\":1,\"reconcile_found\":1,\"records\":1,"
+                "\"sensor\":\"walk\",\"state\":\"watched\"},"
+                WATCH("users", "2", "watched", ""),
+                ",\"sources\":{\"bpf\":{\"events\":0,\"lost\":0,\"order\":1,\"reason\":\"EPERM\",\"state\":\"closed\"},"
+                "\"fanotify\":{\"events\":12,\"lost\":2,\"order\":0,\"state\":\"open\"}}");
+        RUN(scene, "status");
+        assert_answer(scene, VERB_FINE);
+        assert_holds(&scene->out,
+                     "boot   watched  events, all every 10min, walk        1      never        never    3 us\n"
+                     "users  watched  poll every 2s, walk                 42      never        never  312 us\n"
+                     "\n"
+                     "WATCH  TOLD BY                  SINCE  EVENTS  LOST  COMPARED  FOUND\n"
+                     "boot   fanotify inode marks  just now       7     2  just now      1\n"
+                     "\n"
+                     "SOURCE    STATE   EVENTS  LOST  WHY\n"
+                     "fanotify  open        12     2  -\n"
+                     "bpf       closed       0     0  EPERM\n"
+                     "\n"
+                     "boot: limits: one\n"
+                     "boot: limits: t\\x1bwo\n"
+                     "boot: lost before it could be read: 2\n");
+
+        publish(scene, getpid(), 0, "", WATCH("users", "2", "watched", ""), "");
+        RUN(scene, "status");
+        assert_null(strstr(buffer_string(&scene->out), "TOLD BY"));
+        assert_null(strstr(buffer_string(&scene->out), "SOURCE"));
+}
+
 static void what_is_wrong(void **state) {
         struct scene *scene = *state;
 
@@ -290,6 +325,7 @@ int main(void) {
                 SCENE_TEST(inventory_of_nothing),
                 SCENE_TEST(damaged_baseline),
                 SCENE_TEST(all_is_well),
+                SCENE_TEST(what_tells),
                 SCENE_TEST(what_is_wrong),
                 SCENE_TEST(not_seen),
                 SCENE_TEST(nobody_is_watching),
