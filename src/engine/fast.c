@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "incidents.h"
 #include "record-codec.h"
 #include "timestamp.h"
 
@@ -158,6 +159,23 @@ static int keep_batch(struct engine *engine) {
 
 /* ---- deltas ---- */
 
+static int tell_incident(struct engine *engine, const struct delta *delta) {
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        struct event event = { .sensor = delta->source };
+        struct actor actor;
+        int r;
+
+        r = incident_describe(&delta->incident, &event, &room);
+        if (r < 0)
+                return r;
+        open_batch(engine);
+        if (delta->at_ns)
+                event.at = timestamp_of_ns(delta->at_ns);
+        if (delta->origin.known && process_table_actor(engine->processes, &delta->origin, engine_now_ns(engine), &actor))
+                event.actor = &actor;
+        return tell_event(engine, &event);
+}
+
 /* What the delta does not tell, or was not asked, stays as it is known. */
 static void complete_from(const struct field *fields, struct record *record, const struct record *known) {
         for (size_t i = 0; fields[i].name; i++)
@@ -240,6 +258,12 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
                 facts = process_table_find(engine->processes, delta->process.pid, delta->process.start_ticks);
                 if (facts && delta->kind == DELTA_VANISHED)
                         whole.process = *facts;
+        }
+        if (delta->subject == DELTA_INCIDENT) {
+                r = tell_incident(engine, delta);
+                if (r < 0)
+                        (void)drop_batch(engine, r);
+                return;
         }
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
