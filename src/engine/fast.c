@@ -261,7 +261,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
         }
         if (delta->subject == DELTA_INCIDENT) {
                 r = tell_incident(engine, delta);
-                if (r < 0)
+                if (r < 0 && engine->fast)
                         (void)drop_batch(engine, r);
                 return;
         }
