@@ -26,7 +26,7 @@ test_name=$(basename "$0" .test)
 source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 nephronixd=$NEPHRONIX_PREFIX/bin/nephronixd
 nephronix=$NEPHRONIX_PREFIX/bin/nephronix
-polls=400               # of 0.1 s and what a look costs
+polls=${NEPHRONIX_POLLS:-400} # of 0.1 s and what a look costs
 
 # Not below /tmp when that is what a test watches: TMPDIR says where.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/nephronix-system-$test_name-XXXXXX")
