@@ -224,9 +224,12 @@ static void add_terminal(const struct writer *writer, const struct process_facts
         add_bytes(writer, "nephronix.terminal", facts->tty_name);
 }
 
-/* wait(2): the low seven bits name the signal. */
-static void add_exit(const struct writer *writer, const struct process_facts *facts) {
-        if (!(facts->flags & PROCESS_HAS_EXIT))
+/* Of the process whose end is told: what an author did was done before it ended. wait(2): the low seven bits name the
+ * signal. */
+static void add_exit(const struct writer *writer, const struct event *event, const struct own *own) {
+        const struct process_facts *facts = &event->actor->process;
+
+        if (!(facts->flags & PROCESS_HAS_EXIT) || !own->has_pid || event->change->kind != CHANGE_VANISHED)
                 return;
         if ((facts->exit_status & 0x7f) == 0)
                 json_add_number(writer->json, "process.exit_code", (uint64_t)facts->exit_status >> 8 & 0xff);
@@ -267,7 +270,7 @@ void actor_json_add(struct json *json, const struct event *event, struct buffer 
         add_bytes(&writer, "nephronix.unit", actor->unit);
         if (itself) {
                 add_process(&writer, &process_paths, facts);
-                add_exit(&writer, facts);
+                add_exit(&writer, event, &own);
                 /* Its parent died since, and another took it over: who started it is among the ancestors. */
                 if (actor->n_ancestors > 0 && (!own.has_parent || own.parent == actor->ancestors[0].pid)) {
                         add_bytes(&writer, parent_paths.command_line, actor->ancestors[0].command_line);

@@ -193,8 +193,6 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
                 event.at = timestamp_of_ns(telling->at_ns);
         if (telling->origin.known && process_table_actor(engine->processes, &telling->origin, engine_now_ns(engine), &actor))
                 event.actor = &actor;
-        if (telling->delta && telling->delta->subject == DELTA_PROCESS && telling->delta->process.flags & PROCESS_HAS_EXIT)
-                event_add(&event, "process.exit_code", FIELD_NUMBER, value_number((uint64_t)telling->delta->process.exit_status));
         if (telling->gap)
                 add_gap(engine, &event);
         return tell_event(engine, &event);

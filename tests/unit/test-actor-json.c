@@ -57,9 +57,11 @@ static struct actor an_actor(void) {
 }
 
 /* actor: its ancestors are its own, so the entry leader is set here. */
-static void assert_actor(struct actor *actor, const struct record *record, const char *expected) {
+static void assert_told(enum change_kind kind, struct actor *actor, const struct record *record, const char *expected) {
         _cleanup_buffer_ struct buffer buffer = BUFFER_NULL, scratch = BUFFER_NULL;
-        const struct change change = { CHANGE_APPEARED, fields, NULL, record };
+        const struct change change = {
+                kind, fields, kind == CHANGE_VANISHED ? record : NULL, kind == CHANGE_VANISHED ? NULL : record,
+        };
         struct event event = { .change = record ? &change : NULL, .actor = actor };
         struct json *json = json_new();
 
@@ -82,6 +84,10 @@ static void assert_actor(struct actor *actor, const struct record *record, const
         assert_int_equal(json_write(json, &buffer), 0);
         assert_string_equal(buffer_string(&buffer), expected);
         json = json_free(json);
+}
+
+static void assert_actor(struct actor *actor, const struct record *record, const char *expected) {
+        assert_told(CHANGE_APPEARED, actor, record, expected);
 }
 
 #define ANCESTORS                                                                                                      \
@@ -141,7 +147,7 @@ static void is_what_the_record_names(void **state) {
         (void)state;
         actor.process.exit_status = 2 << 8;
         actor.process.flags |= PROCESS_HAS_EXIT;
-        assert_actor(&actor, &process,
+        assert_told(CHANGE_VANISHED, &actor, &process,
                      "{\"nephronix\":{" ANCESTORS "," SESSION ",\"terminal\":\"pts/3\"},"
                      "\"process\":{" VIM_BEGIN "," LEADER ",\"executable\":\"/usr/bin/vim\",\"exit_code\":2,"
                      "\"name\":\"renamed\"," PARENT_BASH ",\"pid\":812," TTY ",\"working_directory\":\"/boot\"},"
@@ -151,12 +157,17 @@ static void is_what_the_record_names(void **state) {
         process.values[PARENT].number = 1;
         process.values[USER_ID].number = 33;
         actor.process.exit_status = 9 | 0x80;
-        assert_actor(&actor, &process,
+        assert_told(CHANGE_VANISHED, &actor, &process,
                      "{\"nephronix\":{" ANCESTORS "," SESSION ",\"exit_signal\":9,\"terminal\":\"pts/3\"},"
                      "\"process\":{" VIM_BEGIN "," LEADER ",\"executable\":\"/usr/bin/vim\","
                      "\"name\":\"renamed\",\"parent\":{\"pid\":1},\"pid\":812," TTY ","
                      "\"user\":{\"id\":\"0\",\"name\":\"root\"},\"working_directory\":\"/boot\"},"
                      RELATED ",\"user\":{" AUDIT ",\"id\":\"33\"}}");
+
+        /* its start is told late, when the end is known already: the one says nothing of the other */
+        process.values[PARENT].present = process.values[USER_ID].present = process.values[NAME].present = false;
+        actor = (struct actor){ .process = { .pid = 812, .flags = PROCESS_HAS_EXIT, .exit_status = 2 << 8 } };
+        assert_actor(&actor, &process, "{\"process\":{\"pid\":812}}");
 }
 
 static void is_the_parent_of_it(void **state) {
