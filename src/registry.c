@@ -2,7 +2,9 @@
 
 #include <stddef.h>
 
+#include "audit.h"
 #include "bpf.h"
+#include "clock-jumps.h"
 #include "connections.h"
 #include "exec.h"
 #include "files.h"
@@ -13,6 +15,7 @@
 #include "perf-bpf.h"
 #include "processes.h"
 #include "self.h"
+#include "socket-destroy.h"
 #include "timer.h"
 #include "uevent.h"
 #include "users.h"
@@ -34,8 +37,11 @@ const struct watch *const registry_watches[] = {
 const struct source *const registry_sources[] = {
         &source_timer,
         &source_perf,
-        &source_kernel_log,
+        &source_socket_destroy,
         &source_uevent,
+        &source_audit,
+        &source_kernel_log,
+        &source_clock,
         NULL,
 };
 

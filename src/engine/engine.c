@@ -190,7 +190,10 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
-                slot->caught_up |= slot->looked;
+                if (slot->looked && !slot->caught_up) {
+                        slot->caught_up = true;
+                        slot_set_interval(engine, slot);
+                }
                 slot->changes += slot->found;
                 if (slot->found)
                         slot->last_change_ns = timestamp_to_ns(&engine->round.at);

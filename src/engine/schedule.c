@@ -42,7 +42,7 @@ void schedule_rest(struct schedule *schedule, uint64_t now_ns) {
 void schedule_set_interval(struct schedule *schedule, uint64_t interval_ns) {
         uint64_t began_ns = schedule->next_ns + schedule->interval_ns / 8 - schedule->interval_ns;
 
-        if (schedule->next_ns && interval_ns < schedule->interval_ns && schedule->next_ns > began_ns)
+        if (schedule->next_ns)
                 schedule->next_ns = began_ns + interval_ns - interval_ns / 8;
         schedule->interval_ns = interval_ns;
 }

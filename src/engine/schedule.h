@@ -26,7 +26,7 @@ void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost
 void schedule_rest(struct schedule *schedule, uint64_t now_ns);
 /* The time between two looks that is in force. */
 uint64_t schedule_cadence(uint64_t interval_ns, uint64_t cost_ns);
-/* From now on this often. One that becomes shorter holds for the look that is awaited too. */
+/* From now on this often, counted from the last look. */
 void schedule_set_interval(struct schedule *schedule, uint64_t interval_ns);
 /* When the next look is due on its own; 0: at once. */
 uint64_t schedule_next(const struct schedule *schedule);
