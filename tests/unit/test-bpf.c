@@ -305,6 +305,7 @@ static void test_one_program(void **unused) {
         _cleanup_buffer_ struct buffer key = BUFFER_NULL, whole = BUFFER_NULL, wanted = BUFFER_NULL;
         struct test_collector test;
         struct host host = HOST_NULL;
+        const char *load_time;
         enum bpf_kind kind;
         void *state = NULL;
         int fd = load_program("neph_one");
@@ -327,11 +328,14 @@ static void test_one_program(void **unused) {
         assert_non_null(strstr(buffer_string(&test.records), " name=neph_one type=socket_filter tag="));
         buffer_printf(&wanted, "[%d]", (int)getpid());
         assert_non_null(strstr(buffer_string(&test.records), buffer_string(&wanted)));
-        buffer_append_bytes(&whole, buffer_bytes(&test.records));
+        /* up to the time, which is reckoned anew by two clocks */
+        load_time = strstr(buffer_string(&test.records), "load_time=");
+        assert_non_null(load_time);
+        buffer_append(&whole, test.records.data, (size_t)(load_time - (const char *)test.records.data));
 
         /* and the look at all of them says the same of it */
         assert_int_equal(test_collect(&test, state), WATCH_OK);
-        assert_non_null(strstr(buffer_string(&test.records), strstr(buffer_string(&whole), " name=")));
+        assert_non_null(strstr(buffer_string(&test.records), buffer_string(&whole)));
 
         fd = fd_close(fd);
         for (int i = 0; i < 100 && (fd = bpf_open_id(BPF_PROGRAM, delta.bpf_program.id)) != -ENOENT; i++) {
