@@ -39,7 +39,8 @@ struct entry {
         char *remote;                   /* owned: of the ssh session that it begins */
         struct process_facts facts;
         uint64_t confirmed_ns, died_ns, doubts;
-        bool dead, linked, asked, recorded; /* recorded: by the kernel's record, not by /proc alone */
+        bool dead, linked, asked, remote_asked;
+        bool recorded;                  /* by the kernel's record, not by /proc alone */
 };
 
 struct list {
@@ -319,12 +320,20 @@ static void part(struct process_table *table, struct entry *child) {
                 list_append(&table->dead, parent);
 }
 
-static void attach(struct entry *child, struct entry *parent) {
+/* False: it descends from the child itself, which only records that are not true can say. */
+static bool attach(struct process_table *table, struct entry *child, struct entry *parent) {
+        /* Who starts later is no ancestor, so only those of the same tick can close a circle. */
+        for (const struct entry *at = parent; at && at->facts.start_ticks == child->facts.start_ticks; at = at->parent)
+                if (at == child)
+                        return false;
         child->parent = parent;
         child->sibling_after = parent->child;
         if (parent->child)
                 parent->child->sibling_before = child;
         parent->child = child;
+        if (parent->dead)
+                list_append(&table->needed, parent);
+        return true;
 }
 
 static void entry_free(struct process_table *table, struct entry *entry) {
@@ -464,9 +473,9 @@ static struct entry *parent_of(struct process_table *table, const struct entry *
         struct entry *known = newest(table, facts->parent, facts->start_ticks);
         struct process_facts asked;
 
-        if (known == child)
-                return NULL;
-        if (known && !known->dead && known->facts.start_ticks > 0)
+        if (known && (known == child || known->facts.start_ticks == 0)) /* of the latter nobody knows whether it came before */
+                known = NULL;
+        if (known && !known->dead)
                 return known;
         /* A parent dies after its child was seen to start: unless another one has its pid, it is the dead one. */
         if (ask(table, facts->parent, &asked) < 0 || asked.start_ticks > facts->start_ticks)
@@ -476,7 +485,7 @@ static struct entry *parent_of(struct process_table *table, const struct entry *
 
 /* Binds it to its parents, as far up as they are known or live, and to the run of a package manager that it belongs to. */
 static void bind_to_parents(struct process_table *table, struct entry *entry, uint64_t now_ns) {
-        struct entry *path[CHAIN_MAX];
+        struct entry *path[CHAIN_MAX], *parent;
         size_t n = 0;
 
         for (;;) {
@@ -486,12 +495,9 @@ static void bind_to_parents(struct process_table *table, struct entry *entry, ui
                 entry->linked = true;
                 if (entry->facts.parent == 0 || entry->facts.parent == entry->facts.pid || entry->facts.start_ticks == 0)
                         break;
-                struct entry *parent = parent_of(table, entry, now_ns);
-                if (!parent)
+                parent = parent_of(table, entry, now_ns);
+                if (!parent || !attach(table, entry, parent))
                         break;
-                attach(entry, parent);
-                if (parent->dead)
-                        list_append(&table->needed, parent);
                 entry = parent;
         }
         while (n > 0)
@@ -503,12 +509,13 @@ static void ask_remote(struct process_table *table, struct entry *entry) {
         const char *door, *own;
         int r;
 
-        if (entry->remote || entry->dead || !entry->parent || !table->lookup || !table->lookup->remote_address)
+        if (entry->remote_asked || entry->dead || !entry->parent || !table->lookup || !table->lookup->remote_address)
                 return;
         door = session_entry_type(&entry->parent->facts);
         own = session_entry_type(&entry->facts);
         if (!door || strcmp(door, "sshd") != 0 || (own && strcmp(own, "sshd") == 0))
                 return;
+        entry->remote_asked = true;
         r = table->lookup->remote_address(table->lookup, entry->parent->facts.pid, entry->facts.pid, &table->remote);
         if (r == 0 && buffer_error(&table->remote) == 0 && table->remote.size > 0)
                 entry->remote = strdup(buffer_string(&table->remote));
@@ -570,8 +577,6 @@ static void take_exec(struct process_table *table, const struct process_facts *f
         entry->recorded = true;
         entry->asked = false;
         bind_to_parents(table, entry, now_ns);
-        if (entry->run && entry->run->facts.pid != entry->facts.pid)
-                return;
         ask_remote(table, entry);
 }
 
@@ -744,15 +749,16 @@ static void check_run(struct process_table *table, struct run *run, uint64_t now
 bool process_table_actor(struct process_table *table, const struct origin *origin, uint64_t now_ns, struct actor *ret) {
         struct entry *entry, *leader;
         struct bytes cgroup;
+        size_t n;
 
         *ret = (struct actor){ .entry_leader = NULL };
         expire(table, now_ns);
         entry = learn(table, origin, now_ns, true);
         if (!entry)
                 return false;
-        for (struct entry *at = entry; at; at = at->parent)
-                if (!at->remote)
-                        ask_remote(table, at);
+        n = 0;
+        for (struct entry *at = entry; at && n < CHAIN_MAX; at = at->parent, n++)
+                ask_remote(table, at);
         if (entry->run)
                 check_run(table, entry->run, now_ns);
         join_run(table, entry, now_ns);

@@ -9,7 +9,7 @@
 #include "host.h"
 
 enum {
-        FIELD_PARENT = 4, FIELD_TTY = 7, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22,
+        FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_TTY = 7, FIELD_FLAGS = 9, FIELD_THREADS = 20, FIELD_START = 22,
         FIELD_CODE_START = 26, FIELD_CODE_END = 27, FIELD_STACK_START = 28, FIELD_LAST = FIELD_STACK_START,
 
         PAGE = 4096,
@@ -97,6 +97,7 @@ int process_parse_stat(struct bytes text, struct process_stat *ret) {
         if (field <= FIELD_START)
                 return -EBADMSG;
         stat.parent = (uint32_t)values[FIELD_PARENT];
+        stat.session = (uint32_t)values[FIELD_SESSION];
         stat.tty = (uint32_t)values[FIELD_TTY];
         stat.flags = (uint32_t)values[FIELD_FLAGS];
         stat.threads = values[FIELD_THREADS];
@@ -120,7 +121,7 @@ static bool find_line(struct bytes text, const char *label, struct bytes *ret) {
         return false;
 }
 
-int process_parse_status_user(struct bytes text, uint32_t *ret_effective) {
+int process_parse_status_users(struct bytes text, uint32_t *ret_real, uint32_t *ret_effective) {
         uint64_t real, effective;
         struct bytes line;
 
@@ -128,13 +129,20 @@ int process_parse_status_user(struct bytes text, uint32_t *ret_effective) {
         if (!find_line(text, "Uid:", &line))
                 return -EBADMSG;
         skip_blanks(&line);
-        if (!take_number(&line, &real))
+        if (!take_number(&line, &real) || real > UINT32_MAX)
                 return -EBADMSG;
         skip_blanks(&line);
         if (!take_number(&line, &effective) || effective > UINT32_MAX)
                 return -EBADMSG;
+        *ret_real = (uint32_t)real;
         *ret_effective = (uint32_t)effective;
         return 0;
+}
+
+int process_parse_status_user(struct bytes text, uint32_t *ret_effective) {
+        uint32_t real;
+
+        return process_parse_status_users(text, &real, ret_effective);
 }
 
 int process_parse_boot_time(struct bytes text, uint64_t *ret_seconds) {

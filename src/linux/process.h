@@ -11,13 +11,14 @@ enum {
         /* bits of process_stat.flags, from the kernel's include/linux/sched.h, unchanged since 2.6.36 */
         PROCESS_FLAG_EXITING = 0x00000004,
         PROCESS_FLAG_WORKER  = 0x00000020,      /* runs a work queue */
+        PROCESS_FLAG_FORKED  = 0x00000040,      /* has not called execve since fork */
         PROCESS_FLAG_KERNEL  = 0x00200000,
 
         PROCESS_COMMAND_LINE_MAX = 32 * 1024,   /* of argv; what follows is cut off */
 };
 
 struct process_stat {
-        uint32_t pid, parent, tty, flags;
+        uint32_t pid, parent, session, tty, flags; /* session: pid of its leader */
         uint64_t threads, start_ticks, code_start, code_end, stack_start;
         struct bytes name;              /* in the text that was parsed; any bytes but NUL */
         char state;
@@ -33,6 +34,7 @@ struct process_place {
 /* Pure. 0, or -EBADMSG when the text is not what the kernel writes. */
 int process_parse_stat(struct bytes text, struct process_stat *ret);
 int process_parse_status_user(struct bytes text, uint32_t *ret_effective);
+int process_parse_status_users(struct bytes text, uint32_t *ret_real, uint32_t *ret_effective);
 int process_parse_boot_time(struct bytes text, uint64_t *ret_seconds);         /* /proc/stat */
 /* The unified hierarchy's path; where that says nothing ("/" beside version 1 lines) the one of name=systemd, else the
  * first that is not "/". */
