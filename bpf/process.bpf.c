@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* process.bpf.c - programs begun (execve) and processes ended. */
+#include "process.h"
+
+static __always_inline void put_program(struct scratch *scratch, struct file *file) {
+        struct inode *inode = file->f_inode;
+        struct dentry *dentry = file->f_path.dentry;
+        struct proto_process *process = &scratch->process;
+
+        process->inode = inode->i_ino;
+        process->device = inode->i_sb->s_dev;
+        if (inode->i_nlink == 0)
+                process->flags |= dentry->d_parent == dentry ? PROTO_FROM_MEMFD : PROTO_DELETED;
+        if (!reads_kernel_memory || put_path(scratch, dentry, file->f_path.mnt) < 0) {
+                process->flags |= PROTO_PATH_CUT;
+                scratch->end = 0;
+        }
+        process->path_size = scratch->end;
+}
+
+static __always_inline void put_directory(struct scratch *scratch, struct fs_struct *fs) {
+        __u32 start = scratch->end;
+
+        if (!reads_kernel_memory || put_path(scratch, fs->pwd.dentry, fs->pwd.mnt) < 0) {
+                scratch->process.flags |= PROTO_DIRECTORY_CUT;
+                scratch->end = start;
+        }
+        scratch->process.directory_size = scratch->end - start;
+}
+
+static __always_inline void put_arguments(struct scratch *scratch, struct mm_struct *mm) {
+        unsigned long from = mm->arg_start, size = mm->arg_end - from;
+        __u32 end = scratch->end;
+
+        if (size > PROTO_ARGUMENTS_MAX) {
+                scratch->process.flags |= PROTO_ARGUMENTS_CUT;
+                size = PROTO_ARGUMENTS_MAX;
+        }
+        if (end > PROTO_PATHS_MAX || bpf_probe_read_user(scratch->text + end, size, (const void *)from) < 0) {
+                scratch->process.flags |= PROTO_ARGUMENTS_CUT;
+                size = 0;
+        }
+        scratch->process.arguments_size = size;
+        scratch->end = end + size;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_executed, struct task_struct *task, int old_pid, struct linux_binprm *program) {
+        struct scratch *scratch = bpf_map_lookup_elem(&scratches, &(__u32){ 0 });
+        __u32 size;
+
+        if (!scratch) {
+                count_lost(PROTO_LOST_SCRATCH);
+                return 0;
+        }
+        scratch->end = 0;
+        describe(&scratch->process, task);
+        put_program(scratch, program->file);
+        put_directory(scratch, task->fs);
+        put_arguments(scratch, task->mm);
+        size = sizeof(scratch->process) + scratch->end;
+        if (size > PROTO_RECORD_MAX) /* never; the verifier asks */
+                return 0;
+        set_header(&scratch->process.header, PROTO_EXECUTED, size);
+        if (bpf_ringbuf_output(&ring, scratch, size, wake_flags()) < 0)
+                count_lost(PROTO_LOST_PROCESS);
+        return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exited, struct task_struct *task) {
+        struct signal_struct *signal = task->signal;
+        struct proto_process *process;
+
+        if (signal->live.counter != 0 || (task->flags & PF_WQ_WORKER))
+                return 0;
+        if (signal->nr_threads > 1) {
+                struct ended key = { .start_ns = task->group_leader->start_boottime, .pid = task->tgid };
+
+                if (bpf_map_update_elem(&ended, &key, &(__u8){ 0 }, BPF_NOEXIST) == -17) /* EEXIST */
+                        return 0;
+        }
+        process = bpf_ringbuf_reserve(&ring, sizeof(*process), 0);
+        if (!process) {
+                count_lost(PROTO_LOST_PROCESS);
+                return 0;
+        }
+        describe(process, task);
+        process->exit_status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->group_leader->exit_code;
+        set_header(&process->header, PROTO_EXITED, sizeof(*process));
+        bpf_ringbuf_submit(process, wake_flags());
+        return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
