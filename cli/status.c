@@ -372,9 +372,9 @@ static int write_sources(struct view *view) {
         const json_t *sources = event_line_get(view->page, "sources");
         size_t count;
 
+        table_init(&table, source_columns);
         if (!json_is_object(sources) || json_object_size(sources) == 0)
                 return 0;
-        table_init(&table, source_columns);
         rows = sort_rows(sources, &count);
         if (!rows)
                 return -ENOMEM;
