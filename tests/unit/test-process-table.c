@@ -15,7 +15,7 @@
 struct fake {
         struct process_lookup lookup;
         struct process_facts processes[32];
-        size_t count, asked;
+        size_t count, asked, remote_asked;
         const char *remote;
         uint32_t server, leader;
 };
@@ -40,6 +40,7 @@ static int fake_read(struct process_lookup *lookup, uint32_t pid, struct buffer 
 static int fake_remote(struct process_lookup *lookup, uint32_t server, uint32_t leader, struct buffer *ret) {
         struct fake *fake = container_of(lookup, struct fake, lookup);
 
+        fake->remote_asked++;
         if (!fake->remote)
                 return -ENOENT;
         fake->server = server;
@@ -263,6 +264,7 @@ static void test_from_the_host(void **unused) {
         assert_int_equal(fake.asked, asked + 1);
 
         /* Gone with its shell and sshd: who it was is still known. */
+        assert_int_equal(fake.remote_asked, 1);
         die(&fake, 40);
         ends(table, 40, 400, 902 * SECOND);
         ends(table, 30, 300, 902 * SECOND);
@@ -274,6 +276,25 @@ static void test_from_the_host(void **unused) {
         /* Nobody. */
         assert_false(actor_of(table, 99, 0, SECOND, &actor));
         assert_false(process_table_actor(table, &(struct origin){ .known = false, .pid = 40 }, SECOND, &actor));
+}
+
+/* What cannot be: each the other's parent. */
+static void test_circle(void **unused) {
+        struct fake fake = { .count = 0 };
+        _cleanup_process_table_ struct process_table *table = table_of(&fake);
+        struct actor actor;
+
+        (void)unused;
+        live(&fake, facts_of(10, 12, 5, "/bin/a"));
+        live(&fake, facts_of(11, 10, 5, "/bin/b"));
+        live(&fake, facts_of(12, 11, 5, "/bin/c"));
+        assert_true(actor_of(table, 10, 0, SECOND, &actor));
+        assert_int_equal(actor.n_ancestors, 2);
+        assert_int_equal(actor.ancestors[0].pid, 12);
+        assert_int_equal(actor.ancestors[1].pid, 11);
+        live(&fake, facts_of(20, 20, 5, "/bin/own"));
+        assert_true(actor_of(table, 20, 0, SECOND, &actor));
+        assert_int_equal(actor.n_ancestors, 0);
 }
 
 /* Nobody tells of execve and exit: a pid alone proves little after a while. */
@@ -647,6 +668,7 @@ int main(void) {
                 cmocka_unit_test(test_reused_pid),
                 cmocka_unit_test(test_execve),
                 cmocka_unit_test(test_from_the_host),
+                cmocka_unit_test(test_circle),
                 cmocka_unit_test(test_not_followed),
                 cmocka_unit_test(test_record_before_proc),
                 cmocka_unit_test(test_transaction),
