@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "clock.h"
+#include "delta.h"
 #include "host.h"
 #include "ownership.h"
 #include "process.h"
@@ -18,6 +20,8 @@ enum {
         PROC_STAT_MAX = 16 * 1024 * 1024,
         CLOCK_STEP_SECONDS = 1,         /* a wall clock that moved by more was set, not slewed */
 };
+
+#define ACCOUNTS_EVERY_NS UINT64_C(1000000000) /* at most so often a delta asks whether they are still the same */
 
 static const struct field fields[] = {
         [PID] = { "pid", "process.pid", FIELD_NUMBER, FIELD_EVIDENCE },
@@ -49,6 +53,9 @@ struct state {
         struct process_files files;     /* of this host only: in a tree the same name may be another file */
         struct buffer stat, scratch, arguments, tty;    /* of the record on its way */
         struct buffer again, executable, cgroup;        /* of complete() */
+        struct buffer told_tty;                         /* of recognize() */
+        uint8_t told_key[KEY_SIZE];
+        uint64_t accounts_ns;           /* monotonic: when recognize() last looked for new names; 0: never */
         uint64_t boot_ns, ticks_per_second;
         int64_t boot_offset;            /* wall clock minus time since boot when boot_ns was read, in seconds */
         bool boot_known;
@@ -70,6 +77,7 @@ static void processes_close(void *data) {
         buffer_done(&state->again);
         buffer_done(&state->executable);
         buffer_done(&state->cgroup);
+        buffer_done(&state->told_tty);
         free(state);
 }
 
@@ -165,7 +173,7 @@ static bool is_worker(const struct process_stat *stat) {
 }
 
 /* 1 and a record, 0 if there is none to show, or negative errno. */
-static int read_process(struct state *state, uint32_t pid, uint8_t key[KEY_SIZE], struct record *record) {
+static int read_process(struct state *state, uint32_t pid, bool keep_open, uint8_t key[KEY_SIZE], struct record *record) {
         struct process_place place = { .proc_fd = state->host->proc_fd, .pid = pid };
         struct process_place leader = place;
         struct process_stat stat;
@@ -173,7 +181,7 @@ static int read_process(struct state *state, uint32_t pid, uint8_t key[KEY_SIZE]
         uint32_t user;
         int r;
 
-        if (state->host->live)
+        if (keep_open)
                 place.open = process_files_of(&state->files, pid);
         r = settle_place(state, &place, &state->stat, &stat);
         if (r < 0)
@@ -228,6 +236,28 @@ static bool has_ended(int error) {
         return error == -ENOENT || error == -ESRCH;
 }
 
+/* The one process of this key. */
+static int collect_one(struct state *state, struct bytes within, struct collector *collector) {
+        struct record record;
+        uint8_t key[KEY_SIZE];
+        uint32_t pid = 0;
+        int r;
+
+        if (within.size != KEY_SIZE)
+                return WATCH_OK;
+        for (int i = 0; i < 4; i++)
+                pid = pid << 8 | within.data[i];
+        r = read_process(state, pid, false, key, &record);
+        if (r > 0)
+                r = bytes_equal(record.key, within) ? collector->record(collector, &record) : 0;
+        else if (r < 0 && !has_ended(r)) {
+                if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+                        return r;
+                return collector->unseen ? collector->unseen(collector, within) : WATCH_OK;
+        }
+        return r < 0 && !has_ended(r) ? r : WATCH_OK;
+}
+
 static int processes_collect(void *data, const struct collect_request *request, struct collector *collector) {
         struct state *state = data;
         struct record record;
@@ -235,7 +265,6 @@ static int processes_collect(void *data, const struct collect_request *request, 
         size_t unseen = 0;
         int r;
 
-        (void)request;
         if (state->host->proc_fd < 0) {
                 collector->condition(collector, "no /proc on this host");
                 return WATCH_E_UNAVAILABLE;
@@ -244,6 +273,8 @@ static int processes_collect(void *data, const struct collect_request *request, 
         if (r < 0)
                 return r;
         read_boot_time(state);
+        if (request->within.size > 0)
+                return collect_one(state, request->within, collector);
         r = process_list_read(state->host->proc_fd, &state->pids);
         if (r == 0)
                 r = process_files_begin(&state->files);
@@ -252,7 +283,7 @@ static int processes_collect(void *data, const struct collect_request *request, 
         for (size_t i = 0; i < state->pids.count; i++) {
                 if (i > 0 && state->pids.pids[i] == state->pids.pids[i - 1])
                         continue;
-                r = read_process(state, state->pids.pids[i], key, &record);
+                r = read_process(state, state->pids.pids[i], state->host->live, key, &record);
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
                 if (r > 0)
@@ -306,6 +337,59 @@ static int processes_complete(void *data, struct record *record) {
         return 0;
 }
 
+static struct value bytes_if_told(struct bytes bytes) {
+        return (struct value){ .present = bytes.size > 0, .bytes = bytes };
+}
+
+static int processes_recognize(void *data, const struct delta *delta, struct record *ret) {
+        const struct process_facts *facts = &delta->process;
+        struct state *state = data;
+        uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        int r;
+
+        /* Without its start it is only a number. A thread of the kernel is known by looks alone, but its end is told. */
+        if (delta->subject != DELTA_PROCESS || facts->pid == 0 || facts->start_ticks == 0 ||
+            ((facts->flags & PROCESS_KERNEL_THREAD) && delta->kind != DELTA_VANISHED))
+                return 0;
+        if (state->accounts_ns == 0 || now - state->accounts_ns >= ACCOUNTS_EVERY_NS) {
+                r = account_names_refresh(&state->accounts, state->host);
+                if (r < 0)
+                        return r;
+                state->accounts_ns = now;
+        }
+        read_boot_time(state);
+        buffer_clear(&state->told_tty);
+        if (facts->tty_name.size > 0)
+                buffer_append_bytes(&state->told_tty, facts->tty_name);
+        else
+                process_tty_name(state->host->sys_fd, facts->tty, &state->told_tty);
+        if (buffer_error(&state->told_tty) < 0)
+                return -ENOMEM;
+
+        make_key(state->told_key, facts->pid, facts->start_ticks);
+        *ret = (struct record){ .key = bytes_of(state->told_key, KEY_SIZE) };
+        ret->values[PID] = value_number(facts->pid);
+        ret->values[START] = start_time(state, facts->start_ticks);
+        ret->values[START_TICKS] = value_number(facts->start_ticks);
+        if (facts->flags & PROCESS_HAS_USERS) {
+                ret->values[USER_ID] = value_number(facts->effective_user);
+                ret->values[USER] = bytes_if_told(account_name(&state->accounts, facts->effective_user));
+        }
+        ret->values[PARENT] = (struct value){ .present = facts->parent != 0, .number = facts->parent };
+        ret->values[TTY] = text_or_absent(&state->told_tty);
+        ret->values[NAME] = bytes_if_told(facts->name);
+        ret->values[COMMAND_LINE] = bytes_if_told(facts->command_line);
+        if (facts->command_line.size == 0 && delta->kind == DELTA_APPEARED)
+                ret->values[BRACKET_NAME] = bytes_if_told(facts->name);
+        ret->values[KERNEL_THREAD] = value_number((facts->flags & PROCESS_KERNEL_THREAD) != 0);
+        ret->values[EXECUTABLE] = bytes_if_told(facts->executable);
+        if (facts->executable.size > 0)
+                ret->values[EXECUTABLE_DELETED] =
+                        value_number((facts->flags & (PROCESS_DELETED | PROCESS_FROM_MEMFD)) != 0);
+        ret->values[CGROUP] = bytes_if_told(facts->cgroup);
+        return 1;
+}
+
 static const struct action user_changed = {
         .action = "process-uid-changed",
         .category = "process",
@@ -346,6 +430,9 @@ const struct watch watch_processes = {
         .label = "{pid} ({name})",
         .priority = PRIORITY_LOW,
         .built_in = true,
+        .can_look_within = true,
+        .subjects = 1U << DELTA_PROCESS,
+        .delta_is_record = true,
         .appeared = {
                 .action = "process-executed",
                 .category = "process",
@@ -373,5 +460,6 @@ const struct watch watch_processes = {
         .open = processes_open,
         .collect = processes_collect,
         .complete = processes_complete,
+        .recognize = processes_recognize,
         .close = processes_close,
 };

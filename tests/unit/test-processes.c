@@ -6,6 +6,7 @@
 #include "collect.h"
 #include "tree.h"
 
+#include "delta.h"
 #include "host.h"
 #include "process.h"
 #include "processes.h"
@@ -251,6 +252,81 @@ static char *find_line(struct test_collector *collector, const char *beginning) 
 
 /* On the real /proc: a child is there, an execve that keeps its name and arguments moves only "image", and once it has
  * ended it is no record, though nobody has waited for it. */
+static const struct delta told = {
+        .kind = DELTA_APPEARED,
+        .subject = DELTA_PROCESS,
+        .process = {
+                .pid = 812, .parent = 1, .start_ticks = 4711, .flags = PROCESS_HAS_USERS, .user = 33, .effective_user = 1234,
+                .tty = 34817,
+        },
+};
+
+static void set_texts(struct delta *delta) {
+        delta->process.name = bytes_of_string("na) R 1 (me");
+        delta->process.executable = bytes_of_string("/usr/bin/x");
+        delta->process.command_line = bytes_of_string("/usr/bin/x a b \n20240101-00:00:00 forged");
+}
+
+/* A delta and a look make the same record, with the same key. */
+static void test_recognizes(void **unused) {
+        struct fixture fixture = { .host = HOST_NULL };
+        _cleanup_free_ char *looked = NULL;
+        struct delta delta = told;
+        struct record record;
+
+        (void)unused;
+        make_tree(&fixture.tree);
+        begin(&fixture);
+        set_texts(&delta);
+        assert_int_equal(watch_processes.recognize(fixture.state, &delta, &record), 1);
+        assert_int_equal(test_collect_within(&fixture.collector, fixture.state, record.key), WATCH_OK);
+        assert_int_equal(fixture.collector.count, 1);
+        looked = strdup(buffer_string(&fixture.collector.records));
+        assert_non_null(looked);
+        *strstr(looked, " image=") = '\0';
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 1);
+        assert_memory_equal(buffer_string(&fixture.collector.records), looked, strlen(looked));
+        assert_string_equal(buffer_string(&fixture.collector.records) + strlen(looked),
+                            " executable=/usr/bin/x executable_deleted=0\n");
+
+        /* Of its end only that it was this one. */
+        delta = told;
+        delta.kind = DELTA_VANISHED;
+        delta.process.flags = PROCESS_HAS_EXIT;
+        delta.process.tty = 0;
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 1);
+        assert_string_equal(buffer_string(&fixture.collector.records),
+                            "pid=812 start=1700000047110000000 start_ticks=4711 parent=1 kernel_thread=0\n");
+
+        delta.process.start_ticks = 0;
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 0);
+        delta = told;
+        delta.process.flags |= PROCESS_KERNEL_THREAD;
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 0);
+        end(&fixture);
+}
+
+static void test_one_key(void **unused) {
+        struct fixture fixture = { .host = HOST_NULL };
+        struct delta delta = told;
+        struct record record;
+
+        (void)unused;
+        make_tree(&fixture.tree);
+        begin(&fixture);
+        delta.process.start_ticks = 4712; /* another that had its number */
+        assert_int_equal(watch_processes.recognize(fixture.state, &delta, &record), 1);
+        assert_int_equal(test_collect_within(&fixture.collector, fixture.state, record.key), WATCH_OK);
+        assert_int_equal(fixture.collector.count, 0);
+        delta.process.pid = 4000;
+        assert_int_equal(watch_processes.recognize(fixture.state, &delta, &record), 1);
+        assert_int_equal(test_collect_within(&fixture.collector, fixture.state, record.key), WATCH_OK);
+        assert_int_equal(fixture.collector.count, 0);
+        assert_int_equal(test_collect_within(&fixture.collector, fixture.state, bytes_of_string("short")), WATCH_OK);
+        assert_int_equal(fixture.collector.count, 0);
+        end(&fixture);
+}
+
 static void test_real(void **unused) {
         struct test_collector collector;
         struct host host = HOST_NULL;
@@ -315,7 +391,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_collects), cmocka_unit_test(test_long_command_line),
                 cmocka_unit_test(test_leader_ended_before_thread), cmocka_unit_test(test_no_proc),
-                cmocka_unit_test(test_completes), cmocka_unit_test(test_classify), cmocka_unit_test(test_real),
+                cmocka_unit_test(test_completes), cmocka_unit_test(test_classify), cmocka_unit_test(test_recognizes),
+                cmocka_unit_test(test_one_key), cmocka_unit_test(test_real),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
