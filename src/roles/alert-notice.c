@@ -9,7 +9,7 @@
 #include "uuid.h"
 
 enum {
-        LINES = 8,                      /* sentences in one notice; the others are counted */
+        LINES = 8,                      /* of sentences, and who between them, in one notice; the other events are counted */
         LINE_SIZE = 240,
         JSON_MAX = 4 * 1024 * 1024,
 };
@@ -30,7 +30,7 @@ void alert_notice_clear(struct alert_notice *notice) {
         buffer_clear(&notice->text);
         buffer_clear(&notice->json);
         buffer_clear(&notice->who);
-        notice->events = 0;
+        notice->events = notice->shown = notice->lines = 0;
         notice->severity = 0;
 }
 
@@ -60,19 +60,30 @@ static void append_who(struct alert_notice *notice) {
         buffer_clear(&notice->who);
 }
 
+/* None after the first that has no room: what is shown is how it began. */
+static void append_sentence(struct alert_notice *notice, struct bytes sentence, struct bytes who) {
+        bool other = notice->shown > 0 && !bytes_equal(buffer_bytes(&notice->who), who);
+        size_t lines = other && notice->who.size > 0 ? 2 : 1;
+
+        if (notice->lines + lines > LINES)
+                return;
+        if (other)
+                append_who(notice);
+        append_line(&notice->text, "  ", sentence);
+        if (notice->who.size == 0)
+                buffer_append_bytes(&notice->who, who);
+        notice->lines += lines;
+        notice->shown++;
+}
+
 static int on_told(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes who,
                    struct bytes json) {
         struct alert_notice *notice = context;
 
         if (told->severity > notice->severity)
                 notice->severity = told->severity;
-        if (notice->events++ < LINES) {
-                if (!bytes_equal(buffer_bytes(&notice->who), who))
-                        append_who(notice);
-                append_line(&notice->text, "  ", sentence);
-                if (notice->who.size == 0)
-                        buffer_append_bytes(&notice->who, who);
-        }
+        if (notice->shown == notice->events++)
+                append_sentence(notice, sentence, who);
         if (notice->json.size < JSON_MAX) {
                 buffer_append_bytes(&notice->json, json);
                 buffer_append_byte(&notice->json, '\n');
@@ -102,8 +113,8 @@ void alert_notice_finish(struct alert_notice *notice, const char *host_name, con
                               notice->events == 1 ? "" : "s");
         append_who(notice);
         buffer_append_bytes(&text, buffer_bytes(&notice->text));
-        if (notice->events > LINES)
-                buffer_printf(&text, "  and %zu more\n", notice->events - LINES);
+        if (notice->events > notice->shown)
+                buffer_printf(&text, "  and %zu more\n", notice->events - notice->shown);
         if (!instead) {
                 buffer_append_string(&text, "  Read on: nephronix events, or grep ");
                 buffer_append_string(&text, uuid);

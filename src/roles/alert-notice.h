@@ -9,7 +9,7 @@
 struct alert_notice {
         struct buffer text, json;
         struct buffer who;      /* of the last sentences in text; empty: there is nobody to name */
-        size_t events;
+        size_t events, shown, lines; /* all; those with their sentence in text; lines of text */
         enum severity severity;
 };
 

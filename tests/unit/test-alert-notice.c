@@ -93,6 +93,15 @@ static void counts_the_rest(void **state) {
                       "  file /x appeared\n  file /x appeared\n  file /x appeared\n  file /x appeared\n"
                       "  file /x appeared\n  file /x appeared\n  file /x appeared\n  file /x appeared\n"
                       "  who: vim (pid 812)\n  and 2 more\n" END);
+
+        /* authors take lines too */
+        for (size_t i = 0; i < ELEMENTS(table); i++)
+                table[i] = (struct told){ "/x", i % 2 ? &vim : &rm };
+        assert_notice(table, ELEMENTS(table), false,
+                      BEGIN("10 high changes")
+                      "  file /x appeared\n  who: rm (pid 9)\n  file /x appeared\n  who: vim (pid 812)\n"
+                      "  file /x appeared\n  who: rm (pid 9)\n  file /x appeared\n  who: vim (pid 812)\n"
+                      "  and 6 more\n" END);
 }
 
 static int set_zone(void **state) {
