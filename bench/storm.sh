@@ -8,7 +8,7 @@
 if quick; then
   turns=2 seconds=${BENCH_SECONDS:-5}
 else
-  turns=3 seconds=${BENCH_SECONDS:-30}
+  turns=${BENCH_TURNS:-3} seconds=${BENCH_SECONDS:-30}
 fi
 work=$BENCH_SCRATCH/storm
 program=$work/bench-true
@@ -24,10 +24,13 @@ declare -A texts=(
   [auditd]='auditd'
   [bpftrace]='bpftrace'
   [inotifywait]='inotifywait -r'
+  [ring_stopped]='bare BPF ring, stopped for a second'
+  [fanotify_stopped]='bare fanotify, stopped for a second'
+  [nephronixd_stopped]='nephronixd, stopped for a second'
 )
 declare -A of_storm=(
-  [processes]='ring batch connector nephronixd auditd bpftrace'
-  [files]='fanotify nephronixd inotifywait auditd'
+  [processes]='ring batch connector nephronixd auditd bpftrace ring_stopped nephronixd_stopped'
+  [files]='fanotify nephronixd inotifywait auditd fanotify_stopped nephronixd_stopped'
 )
 
 # --- monitors ---------------------------------------------------------------------------------------------------------
@@ -74,7 +77,7 @@ end_nephronixd() {
   [[ $1 == processes ]] || pattern='"path":"'$tree/ action='"action":"file-created"'
   accounted=$(cat "$folder"/state/ledger/events-*.jsonl | awk -v pattern="$pattern" -v action="$action" '
     index($0, pattern) && index($0, action) {
-      n += match($0, /"nephronix":\{.*"count":[0-9]+/) ? substr($0, RSTART + RLENGTH - 12) + 0 : 1
+      n += match($0, /"count":[0-9]+/) ? substr($0, RSTART + 8, RLENGTH - 8) : 1
     }
     END { printf "%.0f", n }')
   lost=$(grep -c '"action":"events-lost"' "$folder"/state/ledger/events-*.jsonl) || true
@@ -131,11 +134,21 @@ end_inotifywait() {
 
 # ----------------------------------------------------------------------------------------------------------------------
 
-# storm NAME: $done_things, $rate (in a second), $work_ns (CPU time of the workers for each thing)
+# storm NAME [MONITOR]: $done_things, $rate (in a second), $work_ns (CPU time of the workers for each thing). A monitor whose name says
+# so is stopped for a second in it.
 storm() {
-  local path=$program us cpu_us
+  local path=$program us cpu_us spawner
   [[ $1 == processes ]] || path=$tree
-  read -r done_things us cpu_us < <("$BENCH_SCRATCH/spawn" "$1" 2 "$seconds" "$path")
+  "$BENCH_SCRATCH/spawn" "$1" 2 "$seconds" "$path" >"$work/spawned" &
+  spawner=$!
+  if [[ ${2:-} == *_stopped ]]; then
+    rest 0.5
+    kill -STOP "${pids[@]}"
+    rest 1
+    kill -CONT "${pids[@]}"
+  fi
+  wait "$spawner"
+  read -r done_things us cpu_us <"$work/spawned"
   rate=$((done_things * 1000000 / us)) work_ns=$((cpu_us * 1000 / done_things))
 }
 
@@ -168,14 +181,14 @@ for name in ${BENCH_STORM:-processes files}; do
       storm "$name"
       free_rate=$rate free_work=$work_ns
       free_rates+=("$rate") free_works+=("$work_ns")
-      "begin_$monitor" "$name"
+      "begin_${monitor%_stopped}" "$name"
       cpu_of "${pids[@]}"
       before=$REPLY
-      storm "$name"
+      storm "$name" "$monitor"
       await_calm
       cpu_of "${pids[@]}"
       costs[$monitor]+=" $(((REPLY - before) / done_things))"
-      "end_$monitor" "$name"
+      "end_${monitor%_stopped}" "$name"
       rates[$monitor]+=" $rate"
       works[$monitor]+=" $work_ns"
       hundredths "$rate" "$free_rate"
