@@ -204,7 +204,7 @@ instance() {
   mkdir -p "$folder/conf.d"
   chmod 0755 "$folder" "$folder/conf.d"
   {
-    printf '[Nephronix]\nStateDirectory=%s\nLogFile=%s\nRunDirectory=%s\nInterval=200ms\n' "$state" "$log" "$run"
+    printf '[Nephronix]\nStateDirectory=%s\nLogFile=%s\nRunDirectory=%s\nInterval=200ms\nReconcile=1s\n' "$state" "$log" "$run"
     # The terminals belong to the people on this host.
     printf '[Alert "wall"]\nEnabled=no\n'
     for watch in "${all_watches[@]}"; do
