@@ -179,6 +179,8 @@ int slot_open(struct slot *slot);
 /* tell.c */
 int tell_event(struct engine *engine, struct event *event);
 int tell_change(struct engine *engine, struct slot *slot, const struct change *change, const struct telling *telling);
+/* Who that was, with names of users, which live in 'names'. False: not known. */
+bool tell_actor(struct engine *engine, const struct origin *origin, struct buffer *names, struct actor *ret);
 int tell_folded(struct engine *engine, bool all);
 __attribute__((format(printf, 5, 6)))
 void tell_notice(struct engine *engine, struct slot *slot, const struct action *action, enum severity severity,

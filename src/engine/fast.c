@@ -160,7 +160,7 @@ static int keep_batch(struct engine *engine) {
 /* ---- deltas ---- */
 
 static int tell_incident(struct engine *engine, const struct delta *delta) {
-        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL, names = BUFFER_NULL;
         struct event event = { .sensor = delta->source };
         struct actor actor;
         int r;
@@ -171,7 +171,7 @@ static int tell_incident(struct engine *engine, const struct delta *delta) {
         open_batch(engine);
         if (delta->at_ns)
                 event.at = timestamp_of_ns(delta->at_ns);
-        if (delta->origin.known && process_table_actor(engine->processes, &delta->origin, engine_now_ns(engine), &actor))
+        if (tell_actor(engine, &delta->origin, &names, &actor))
                 event.actor = &actor;
         return tell_event(engine, &event);
 }

@@ -164,6 +164,33 @@ int tell_folded(struct engine *engine, bool all) {
         return folding_flush(engine->folding, engine_now_ns(engine), all, on_group, engine);
 }
 
+/* ---- who ---- */
+
+static size_t append_name(struct engine *engine, uint32_t user, struct buffer *names) {
+        struct process_lookup *lookup = engine->options.lookup;
+        size_t start = names->size;
+
+        if (lookup && lookup->user_name)
+                lookup->user_name(lookup, user, names);
+        return names->size - start;
+}
+
+bool tell_actor(struct engine *engine, const struct origin *origin, struct buffer *names, struct actor *ret) {
+        size_t user = 0, login = 0;
+
+        if (!origin->known || !process_table_actor(engine->processes, origin, engine_now_ns(engine), ret))
+                return false;
+        if (ret->process.flags & PROCESS_HAS_USERS)
+                user = append_name(engine, ret->process.user, names);
+        if (ret->process.flags & PROCESS_HAS_LOGIN && ret->process.login_user != LOGIN_USER_UNSET)
+                login = append_name(engine, ret->process.login_user, names);
+        if (buffer_error(names) == 0) {
+                ret->user_name = bytes_of(names->data, user);
+                ret->login_name = bytes_of(names->data + user, login);
+        }
+        return true;
+}
+
 /* ---- a change ---- */
 
 static bool folds(const struct slot *slot, const struct telling *telling, enum severity severity) {
@@ -175,6 +202,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         const struct watch *kind = slot->watch.kind;
         const struct action *action = rules_action(kind, change);
         enum severity severity = rules_severity(action, slot->watch.settings->priority);
+        _cleanup_buffer_ struct buffer names = BUFFER_NULL;
         struct actor actor;
         struct event event;
 
@@ -191,7 +219,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         };
         if (telling->at_ns)
                 event.at = timestamp_of_ns(telling->at_ns);
-        if (telling->origin.known && process_table_actor(engine->processes, &telling->origin, engine_now_ns(engine), &actor))
+        if (tell_actor(engine, &telling->origin, &names, &actor))
                 event.actor = &actor;
         if (telling->gap)
                 add_gap(engine, &event);

@@ -347,14 +347,22 @@ static int remote_address(struct process_lookup *lookup, uint32_t server, uint32
         return address_of_environment(buffer_bytes(&processes->text), ret);
 }
 
+static void user_name(struct process_lookup *lookup, uint32_t user, struct buffer *ret) {
+        struct host_processes *processes = container_of(lookup, struct host_processes, lookup);
+
+        if (account_names_refresh(&processes->accounts, processes->host) == 0)
+                buffer_append_bytes(ret, account_name(&processes->accounts, user));
+}
+
 void host_processes_init(struct host_processes *processes, const struct host *host) {
         *processes = (struct host_processes){
-                .lookup = { .read = read_process, .remote_address = remote_address },
+                .lookup = { .read = read_process, .remote_address = remote_address, .user_name = user_name },
                 .host = host,
         };
 }
 
 void host_processes_done(struct host_processes *processes) {
+        account_names_done(&processes->accounts);
         buffer_done(&processes->text);
         buffer_done(&processes->joined);
 }

@@ -14,4 +14,6 @@ struct process_lookup {
          * whose environment is its user's word and is asked only when the former cannot be.
          * 0, -ENOENT: neither tells, another negative errno. NULL: nobody can tell. */
         int (*remote_address)(struct process_lookup *lookup, uint32_t server, uint32_t leader, struct buffer *ret);
+        /* Appends the name of a user, or nothing if it has none. NULL: nobody can tell. */
+        void (*user_name)(struct process_lookup *lookup, uint32_t user, struct buffer *ret);
 };

@@ -22,6 +22,7 @@
 #include "escape.h"
 #include "favours.h"
 #include "fd.h"
+#include "host-processes.h"
 #include "loop.h"
 #include "recorder.h"
 #include "status-page.h"
@@ -85,6 +86,7 @@ struct observer {
         size_t n_taps;
         void *timer;                    /* borrowed: the state of one of them */
         uint64_t checked_ns;
+        struct host_processes processes;
         struct buffer datagram;
 };
 
@@ -662,6 +664,7 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .interval_ns = settings->interval_ns,
                 .reconcile_ns = settings->reconcile_ns,
                 .fold_window_ns = settings->fold_window_ns,
+                .lookup = &observer->processes.lookup,
                 .drain = drain_sources,
                 .drain_context = observer,
                 .states_coverage = !observer->options->once,
@@ -679,6 +682,7 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .tick_ns = clock_tick_ns(),
         };
         make_seed(observer, engine.seed);
+        host_processes_init(&observer->processes, &observer->host);
         r = engine_new(&engine, &observer->engine);
         if (r == 0)
                 recorder_attach(observer->recorder, observer->engine);
@@ -774,6 +778,7 @@ static void shut_down(struct observer *observer) {
         close_sources(observer);
         (void)status_page_free(observer->page);
         observer->engine = engine_free(observer->engine);
+        host_processes_done(&observer->processes);
         (void)recorder_free(observer->recorder);
         (void)lmdb_baseline_close(observer->lmdb);
         favours_done(&observer->favours);
