@@ -454,6 +454,8 @@ static struct entry *adopt(struct process_table *table, const struct process_fac
                         entry->asked = true;
                 return entry;
         }
+        if (entry->dead) /* its parent has not waited for it: nothing new, and its bytes may be in somebody's hands */
+                return entry;
         /* The kernel's record holds; of one known from /proc alone the program may be another one by now. */
         both = entry->recorded ? merged(&entry->facts, facts) : merged(facts, &entry->facts);
         both.parent = entry->facts.parent ? entry->facts.parent : facts->parent;
