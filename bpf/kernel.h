@@ -19,7 +19,7 @@ enum {
         PIDTYPE_SID = 3,
         AF_INET = 2, AF_INET6 = 10, AF_PACKET = 17, SOCK_RAW = 3,
         IPPROTO_TCP = 6,
-        TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_CLOSE = 7,
+        TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -107,6 +107,54 @@ struct signal_struct {
 
 struct fs_struct {
         struct path pwd;
+};
+
+struct ns_common {
+        unsigned int inum;
+};
+
+struct net {
+        struct ns_common ns;
+};
+
+typedef struct { struct net *net; } possible_net_t;
+
+struct in6_addr {
+        union {
+                __u8 u6_addr8[16];
+                __u32 u6_addr32[4];
+        } in6_u;
+};
+
+struct sock_common {
+        __u32 skc_daddr, skc_rcv_saddr;
+        __u16 skc_dport, skc_num, skc_family;   /* skc_dport: as it goes over the wire */
+        int skc_bound_dev_if;
+        possible_net_t skc_net;
+        struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+};
+
+struct sock {
+        struct sock_common __sk_common;
+        __u16 sk_protocol;
+        kuid_t sk_uid;
+};
+
+struct inet_sock {
+        __u16 inet_sport;                       /* as it goes over the wire */
+};
+
+struct inet_connection_sock {
+        struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+        struct inet_connection_sock inet_conn;
+};
+
+struct module {
+        char name[56];
+        unsigned long taints;
 };
 
 struct task_struct {

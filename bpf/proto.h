@@ -77,7 +77,7 @@ struct proto_connection {
         __u32 interface;
         __u32 user;
         __u8 protocol, family;                  /* IPPROTO_TCP; 4 or 6 */
-        __u8 inbound, padding;
+        __u8 inbound, padding;                  /* inbound: told of PROTO_ESTABLISHED only */
         __u16 local_port, remote_port;          /* host order */
         __u8 local[16], remote[16];
         __u32 padding_end;

@@ -7,21 +7,22 @@
 
 enum { RING_SIZE = 8 * 1024 * 1024, WAKE_PART = 8 };
 
+/* Weak: each program's file has them, and linked they are one. */
 struct {
         __uint(type, BPF_MAP_TYPE_RINGBUF);
         __uint(max_entries, RING_SIZE);         /* a second of 20,000 execs and their exits */
-} ring SEC(".maps");
+} ring __weak SEC(".maps");
 
 /* Set by user space before the programs are loaded: what cannot be reached is not even looked at by the verifier. */
-const volatile bool reads_kernel_memory;        /* bpf_probe_read_kernel(): not under lockdown=confidentiality */
-const volatile bool knows_current_task;         /* bpf_get_current_task_btf(): Linux 5.11 */
-const volatile bool knows_socket_cookie;        /* bpf_get_socket_cookie() for tracing: Linux 5.12 */
-const volatile __u64 wake_at = RING_SIZE / WAKE_PART; /* bytes that wake the reader even while it batches */
+const volatile bool reads_kernel_memory __weak;       /* bpf_probe_read_kernel(): not under lockdown=confidentiality */
+const volatile bool knows_current_task __weak;        /* bpf_get_current_task_btf(): Linux 5.11 */
+const volatile bool knows_socket_cookie __weak;       /* bpf_get_socket_cookie() for tracing: Linux 5.12 */
+const volatile __u64 wake_at __weak = RING_SIZE / WAKE_PART; /* bytes that wake the reader even while it batches */
 
 /* Written by user space while the programs run: the reader comes by itself every few milliseconds, do not wake it. */
-volatile __u32 batching;
+volatile __u32 batching __weak;
 /* Read by user space. */
-__u64 lost[PROTO_LOSSES];
+__u64 lost[PROTO_LOSSES] __weak;
 
 static __always_inline void count_lost(enum proto_loss reason) {
         __sync_fetch_and_add(&lost[reason], 1);

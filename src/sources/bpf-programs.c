@@ -36,14 +36,21 @@ enum {
 
 static const char source_name[] = "bpf";
 
-/* What is loaded for which subject. A kernel that lacks 'needs' (a type, as the tracepoint's typedef) goes without. */
+/* Functions of the kernel that tell that it knows a helper. */
+static const char socket_cookie[] = "bpf_get_socket_ptr_cookie", current_task[] = "bpf_get_current_task_btf";
+
+/* What is loaded for which subject. A kernel without the tracepoint, or without the function, goes without it. */
 static const struct program {
-        const char *name, *needs;
+        const char *name, *tracepoint, *function;
         unsigned subjects;
         bool essential;                 /* without it the subject is not told at all */
 } programs[] = {
-        { "process_executed", "btf_trace_sched_process_exec", 1U << DELTA_PROCESS, true },
-        { "process_exited", "btf_trace_sched_process_exit", 1U << DELTA_PROCESS, true },
+        { "process_executed", "btf_trace_sched_process_exec", NULL, 1U << DELTA_PROCESS, true },
+        { "process_exited", "btf_trace_sched_process_exit", NULL, 1U << DELTA_PROCESS, true },
+        /* A connection is told from the next one with the same addresses by its cookie alone: Linux 5.12. */
+        { "connection_changed", "btf_trace_inet_sock_set_state", socket_cookie, 1U << DELTA_CONNECTION, true },
+        { "module_loaded", "btf_trace_module_load", NULL, 1U << DELTA_MODULE, true },
+        { "module_freed", "btf_trace_module_free", NULL, 1U << DELTA_MODULE, true },
 };
 
 static const struct {
@@ -268,14 +275,17 @@ static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted,
         if (!state->probes)
                 return -errno;
         state->probes->rodata->reads_kernel_memory = reads_kernel_memory;
-        state->probes->rodata->knows_current_task = kernel_has(btf, "bpf_get_current_task_btf", BTF_KIND_FUNC);
-        state->probes->rodata->knows_socket_cookie = kernel_has(btf, "bpf_get_socket_ptr_cookie", BTF_KIND_FUNC);
+        state->probes->rodata->knows_current_task = kernel_has(btf, current_task, BTF_KIND_FUNC);
+        state->probes->rodata->knows_socket_cookie = kernel_has(btf, socket_cookie, BTF_KIND_FUNC);
         for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
                 struct bpf_program *program = bpf_object__find_program_by_name(state->probes->obj, programs[i].name);
 
                 if (program)
-                        (void)bpf_program__set_autoload(program, (programs[i].subjects & wanted) &&
-                                                                         kernel_has(btf, programs[i].needs, BTF_KIND_TYPEDEF));
+                        (void)bpf_program__set_autoload(
+                                program, (programs[i].subjects & wanted) &&
+                                                 kernel_has(btf, programs[i].tracepoint, BTF_KIND_TYPEDEF) &&
+                                                 (!programs[i].function ||
+                                                  kernel_has(btf, programs[i].function, BTF_KIND_FUNC)));
         }
         r = probes__load(state->probes);
         if (r < 0) {
@@ -333,6 +343,10 @@ static void say_coverage(struct bpf_state *state) {
                   { .kind = "processes", .level = COVERAGE_FULL,
                     .limits = "a process that only forks is told of when it ends; one that changes its user without "
                               "execve, when it is looked at" } },
+                { DELTA_CONNECTION,
+                  { .kind = "connections", .level = COVERAGE_MOST,
+                    .limits = "connected UDP sockets, and who held a connection that somebody else made to us" } },
+                { DELTA_MODULE, { .kind = "modules", .level = COVERAGE_FULL } },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -433,7 +447,7 @@ static void bpf_count(void *data, uint64_t *ret_events, uint64_t *ret_lost) {
 
 const struct source source_bpf = {
         .name = source_name,
-        .subjects = 1U << DELTA_PROCESS,
+        .subjects = 1U << DELTA_PROCESS | 1U << DELTA_CONNECTION | 1U << DELTA_MODULE,
         .open = bpf_open,
         .close = bpf_close,
         .drain = bpf_drain,

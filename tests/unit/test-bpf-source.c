@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,6 +141,96 @@ static void test_from_memory_and_deleted(void **unused) {
         listen_close(&listen);
 }
 
+static uint64_t cookie_of(int fd) {
+        socklen_t size = sizeof(uint64_t);
+        uint64_t cookie = 0;
+
+        assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+        return cookie;
+}
+
+static unsigned port_of(int fd) {
+        struct sockaddr_in6 address; /* a port stands in the same place for both families */
+        socklen_t size = sizeof(address);
+
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+        return ntohs(address.sin6_port);
+}
+
+static void connect_and_close(struct listen *listening, int family, bool reset) {
+        const char *host = family == AF_INET ? "127.0.0.1" : "::1";
+        struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+        struct linger linger = { .l_onoff = reset };
+        int server = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), client, accepted;
+        char out[256], in[256], out_end[256], in_end[256];
+        socklen_t size = sizeof(address);
+
+        if (family == AF_INET) {
+                struct sockaddr_in *four = (struct sockaddr_in *)&address;
+
+                memset(&address, 0, sizeof(address));
+                *four = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+                size = sizeof(*four);
+        }
+        assert_int_equal(bind(server, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(server, 1), 0);
+        assert_int_equal(getsockname(server, (struct sockaddr *)&address, &size), 0);
+        client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&address, size), 0);
+        accepted = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(accepted >= 0);
+        (void)snprintf(out, sizeof(out), "appeared connection 6 %s:%u > %s:%u cookie=%llu by %d\n", host, port_of(client), host,
+                       port_of(server), (unsigned long long)cookie_of(client), (int)getpid());
+        /* Nobody of this host made it: it has no actor. */
+        (void)snprintf(in, sizeof(in), "appeared connection 6 %s:%u > %s:%u cookie=%llu\n", host, port_of(server), host,
+                       port_of(client), (unsigned long long)cookie_of(accepted));
+        (void)snprintf(out_end, sizeof(out_end), "vanished%.*s by %d\n", (int)(strstr(out, " by ") - out - 8), out + 8,
+                       (int)getpid());
+        (void)snprintf(in_end, sizeof(in_end), "vanished%.*s\n", (int)strcspn(in + 8, "\n"), in + 8);
+        assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+        (void)close(client);
+        (void)close(accepted);
+        (void)close(server);
+        listen_for(listening, out);
+        listen_for(listening, in);
+        listen_for(listening, out_end);
+        listen_for(listening, in_end);
+}
+
+static void test_connections(void **unused) {
+        struct listen listen;
+        int six;
+
+        (void)unused;
+        listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_CONNECTION | 1U << DELTA_PROCESS);
+        if (!(listen.subjects & 1U << DELTA_CONNECTION)) {
+                listen_close(&listen);
+                skip();
+        }
+        assert_true(listen_has(&listen, "covers connections by bpf most without "));
+        connect_and_close(&listen, AF_INET, false);
+        connect_and_close(&listen, AF_INET, true);
+        six = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (six >= 0)
+                connect_and_close(&listen, AF_INET6, false);
+        (void)close(six);
+        listen_close(&listen);
+}
+
+/* What another source tells of already is not told. */
+static void test_only_what_is_wanted(void **unused) {
+        struct listen listen;
+        char *const arguments[] = { (char *)"unwanted", NULL };
+
+        (void)unused;
+        listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_CONNECTION);
+        finish(run("/bin/true", arguments));
+        listen_a_while(&listen);
+        assert_false(listen_has(&listen, "unwanted"));
+        assert_false(listen_has(&listen, "covers processes"));
+        listen_close(&listen);
+}
+
 /* Nothing of it is lost, however the reader goes from waking up for each to batches and back. */
 static void test_storm(void **unused) {
         enum { RUNS = 600 };
@@ -196,6 +288,8 @@ int main(void) {
                 cmocka_unit_test(test_executed_and_exited),
                 cmocka_unit_test(test_only_forked),
                 cmocka_unit_test(test_from_memory_and_deleted),
+                cmocka_unit_test(test_connections),
+                cmocka_unit_test(test_only_what_is_wanted),
                 cmocka_unit_test(test_storm),
                 cmocka_unit_test(test_overflow_is_counted),
         };
