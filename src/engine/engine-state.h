@@ -121,6 +121,7 @@ struct engine {
         bool notes;                     /* something is noted that is not settled */
         uint64_t settle_ns;             /* monotonic: when it has to be; UINT64_MAX: never */
         uint64_t settle_delay_ns, settled_ns;
+        uint64_t retry_ns;              /* monotonic: what cannot be kept is not tried without pause */
 };
 
 /* Where a change comes from. */

@@ -167,6 +167,8 @@ static int give_up(struct engine *engine, int error, uint64_t sequence) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].has_stamp = false;
                 engine->slots[i].changed = false;
+                if (engine->slots[i].looked)
+                        schedule_again(&engine->slots[i].schedule, engine_now_ns(engine), engine->options.interval_ns);
                 buffer_clear(&engine->slots[i].last_key);
                 if (engine->slots[i].ranges.count)
                         schedule_hint(&engine->slots[i].schedule);
@@ -233,7 +235,7 @@ static int sift(struct engine *engine) {
         return engine_flush(engine);
 }
 
-int engine_round(struct engine *engine, bool thorough) {
+static int run_round(struct engine *engine, bool thorough) {
         uint64_t now_ns, sequence;
         int r = engine_flush(engine);
 
@@ -263,10 +265,17 @@ int engine_round(struct engine *engine, bool thorough) {
                 r = tell_notices(engine);
         }
         r = engine_close_round(engine, r, sequence);
-        for (size_t i = 0; i < engine->n_slots; i++)
-                engine->slots[i].sifting = false;
         if (r == 0)
                 notices_clear(&engine->notices);
+        return r;
+}
+
+int engine_round(struct engine *engine, bool thorough) {
+        int r = run_round(engine, thorough);
+
+        for (size_t i = 0; i < engine->n_slots; i++)
+                engine->slots[i].sifting = engine->slots[i].clean = false;
+        engine->retry_ns = r < 0 ? engine_now_ns(engine) + engine->options.interval_ns : 0;
         return r;
 }
 
@@ -289,7 +298,7 @@ uint64_t engine_next_ns(struct engine *engine) {
                 if (due_ns < next_ns)
                         next_ns = due_ns;
         }
-        return next_ns;
+        return next_ns > engine->retry_ns ? next_ns : engine->retry_ns;
 }
 
 size_t engine_count(const struct engine *engine) {

@@ -359,11 +359,12 @@ static int look_hinted(struct engine *engine, struct slot *slot) {
 
 /* A batch of thousands must not outgrow the journal. */
 static int make_room(struct engine *engine) {
+        uint64_t now_ns = engine_now_ns(engine);
         int r = 0;
 
         if (engine->round.events >= BATCH_EVENTS_MOST)
                 r = keep_batch(engine);
-        if (r == 0 && engine->settle_ns <= engine_now_ns(engine) && engine->fast && !engine->staged) {
+        if (r == 0 && engine->settle_ns <= now_ns && engine->retry_ns <= now_ns && engine->fast && !engine->staged) {
                 engine->fast = false;
                 r = settle(engine);
         }

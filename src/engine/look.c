@@ -381,7 +381,10 @@ static void note_looked(struct engine *engine, struct slot *slot, const struct l
 }
 
 static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint64_t began_ns) {
+        /* What was lost is made good by the look that succeeds, which compares everything; until then none is due for it. */
+        slot->rescan = slot->rescan && r == WATCH_E_BUSY;
         if (r == WATCH_E_BUSY) {
+                slot->rescan_after_ns = began_ns + engine->options.interval_ns;
                 if (!slot->asked_ns)
                         slot->asked_ns = began_ns;
                 if (slot->what != ENGINE_FAILING) /* it still does until the answer says otherwise */

@@ -39,6 +39,14 @@ void schedule_rest(struct schedule *schedule, uint64_t now_ns) {
         schedule->next_ns = now_ns + schedule->reconcile_ns;
 }
 
+void schedule_again(struct schedule *schedule, uint64_t now_ns, uint64_t interval_ns) {
+        uint64_t next_ns = now_ns + interval_ns - interval_ns / 8;
+
+        schedule->interval_ns = interval_ns;
+        if (schedule->next_ns > next_ns)
+                schedule->next_ns = next_ns;
+}
+
 void schedule_set_interval(struct schedule *schedule, uint64_t interval_ns) {
         uint64_t began_ns = schedule->next_ns + schedule->interval_ns / 8 - schedule->interval_ns;
 

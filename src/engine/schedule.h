@@ -24,6 +24,8 @@ bool schedule_reconcile_due(const struct schedule *schedule, uint64_t now_ns);
 void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns, bool reconciled);
 /* Nothing to see on this host: ask again at the next reconcile. */
 void schedule_rest(struct schedule *schedule, uint64_t now_ns);
+/* What a look found could not be kept: due again an interval from now, however well it is covered. */
+void schedule_again(struct schedule *schedule, uint64_t now_ns, uint64_t interval_ns);
 /* The time between two looks that is in force. */
 uint64_t schedule_cadence(uint64_t interval_ns, uint64_t cost_ns);
 /* From now on this often, counted from the last look. */

@@ -136,7 +136,7 @@ int settle(struct engine *engine) {
         }
         r = engine_close_round(engine, r, sequence);
         if (r < 0) {
-                engine->settle_ns = now_ns + engine->options.interval_ns;
+                engine->settle_ns = engine->retry_ns = now_ns + engine->options.interval_ns;
                 return r;
         }
         for (size_t i = 0; i < engine->n_slots; i++)

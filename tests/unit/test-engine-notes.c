@@ -1,0 +1,154 @@
+/* The short way where it ends badly: what cannot be noted, what comes twice in a batch, what waits while nothing can be kept. */
+#include "rounds.h"
+
+#define ENGINE_HINT(fixture, ...) engine_hint((fixture)->engine, &(const struct hint){ .source = "fake", __VA_ARGS__ })
+
+static void start(struct fixture *fixture, const char *truths) {
+        struct fake *alpha = &fixture->fakes[0];
+
+        alpha->kind.can_look_within = !alpha->kind.append_only;
+        alpha->kind.subjects = 1u << DELTA_MODULE;
+        alpha->kind.recognize = fake_recognize;
+        set(alpha, truths);
+        start_engine(fixture, 1, 0);
+        assert_int_equal(run_round(fixture, false), 0);
+        pass(fixture, SECOND / 2);
+        begin_telling(fixture);
+}
+
+static void cover(struct fixture *fixture) {
+        const struct coverage full = { .watch = "alpha", .mechanism = "tap", .level = COVERAGE_FULL };
+
+        engine_covers(fixture->engine, "fake", &full);
+        pass(fixture, 2 * INTERVAL);
+        assert_round(fixture, "");
+        begin_telling(fixture);
+}
+
+/* Serves the engine as its owner does: how many rounds it wants before it lets some time pass. */
+static unsigned rounds_at_once(struct fixture *fixture) {
+        unsigned n = 0;
+
+        while (n < 50 && engine_next_ns(fixture->engine) <= fixture->monotonic_ns) {
+                (void)run_round(fixture, false);
+                n++;
+        }
+        return n;
+}
+
+static int refuse_commit(struct baseline *baseline) {
+        baseline->ops->abort(baseline);
+        return -ENOSPC;
+}
+
+/* ---- no round without pause ---- */
+
+static void test_rescan_in_vain(void **state) {
+        static const int answers[] = { WATCH_E_UNAVAILABLE, WATCH_E_BUSY, -EIO };
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        const struct loss loss = { .source = "tap", .reason = "overrun" };
+
+        start(fixture, "a=1");
+        for (size_t i = 0; i < ELEMENTS(answers); i++) {
+                unsigned rounds = 0;
+
+                alpha->answer = answers[i];
+                engine_loss(fixture->engine, &loss);
+                for (int s = 0; s < 20; s++) {
+                        rounds += rounds_at_once(fixture);
+                        pass(fixture, SECOND);
+                }
+                if (rounds > 30)
+                        fail_msg("answer %d: %u rounds in 20 seconds", answers[i], rounds);
+                alpha->answer = 0;
+                pass(fixture, RECONCILE);
+                (void)rounds_at_once(fixture);
+                assert_int_equal(report_of(fixture, alpha).state, ENGINE_IDLE);
+        }
+}
+
+static void test_full_disk(void **state) {
+        struct fixture *fixture = *state;
+        const struct event event = { .action = &engine_condition_changed, .severity = SEVERITY_LOW, .message = "x" };
+
+        start(fixture, "a=1");
+        fixture->ops.commit = refuse_commit;
+        assert_int_equal(engine_notice(fixture->engine, &event), 0);
+        assert_true(rounds_at_once(fixture) <= 1);
+        ENGINE_HINT(fixture, .watch = "beta");
+        pass(fixture, INTERVAL);
+        assert_true(rounds_at_once(fixture) <= 1);
+        assert_true(fixture->given_up > 0);
+        fixture->ops.commit = fixture->real->commit;
+        pass(fixture, INTERVAL);
+        assert_round(fixture, "3 coverage-changed/2 - \"x\"\n");
+}
+
+/* What a round found and could not keep is looked for again soon, also where sources see everything. */
+static void test_given_up_while_covered(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        const struct loss loss = { .source = "fake", .reason = "overrun" };
+
+        start(fixture, "a=1");
+        cover(fixture);
+        set(alpha, "a=2");
+        fixture->ops.commit = refuse_commit;
+        engine_loss(fixture->engine, &loss);
+        assert_int_equal(run_round(fixture, false), -ENOSPC);
+        fixture->ops.commit = fixture->real->commit;
+        pass(fixture, 2 * INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_non_null(strstr(buffer_string(&fixture->told), "changed/2 alpha a:1>2 "));
+}
+
+/* ---- twice in a batch ---- */
+
+/* ---- due by the clock as well ---- */
+
+static int begin_fails;
+
+static int refuse_begin(struct baseline *baseline) {
+        (void)baseline;
+        begin_fails++;
+        return -ENOSPC;
+}
+
+static void hint_a(void *context) {
+        struct fixture *fixture = context;
+
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+}
+
+/* The round that would have told the suspects was not kept: what is found later is no less true. */
+static void test_sifted_and_given_up(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        fixture->drain = hint_a;
+        start(fixture, "a=1 b=1");
+        cover(fixture);
+        set(alpha, "a=2");
+        pass(fixture, RECONCILE);
+        fixture->ops.begin = refuse_begin;
+        assert_int_equal(run_round(fixture, false), -ENOSPC);
+        assert_true(begin_fails > 0);
+        fixture->ops.begin = fixture->real->begin;
+        begin_telling(fixture);
+        set(alpha, "a=2 b=2");
+        ENGINE_HINT(fixture, .watch = "alpha");
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "4 changed/2 alpha b:1>2 event\n");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ENGINE_TEST(test_rescan_in_vain),
+                ENGINE_TEST(test_full_disk),
+                ENGINE_TEST(test_given_up_while_covered),
+                ENGINE_TEST(test_sifted_and_given_up),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
