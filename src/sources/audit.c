@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 
 #include "audit-record.h"
 #include "clock.h"
@@ -22,6 +23,7 @@ enum {
         GROUP_READLOG = 1,
         SESSIONS = 64,
         LOADS = 16,
+        LOAD_WAIT_NS = 50000000,        /* from the record of a program to that of its system call, if that is audited at all */
         SERIALS = 64,                   /* events that two CPUs began at once may come in either order */
 
         /* of linux/audit.h and of audit's user space */
@@ -43,7 +45,7 @@ struct session {
 };
 
 struct audit_state {
-        struct loop_file file;
+        struct loop_file file, timer;
         struct source_listener *listener;       /* borrowed */
         struct buffer user, place;              /* of a login */
         struct session sessions[SESSIONS];      /* the newest; id 0: none */
@@ -65,7 +67,9 @@ static void audit_close(void *data) {
         if (!state)
                 return;
         loop_remove(&state->file);
+        loop_remove(&state->timer);
         state->file.fd = fd_close(state->file.fd);
+        state->timer.fd = fd_close(state->timer.fd);
         buffer_done(&state->user);
         buffer_done(&state->place);
         free(state);
@@ -75,6 +79,7 @@ static void end(struct audit_state *state, const char *reason) {
         if (!state->file.loop)
                 return;
         loop_remove(&state->file);
+        loop_remove(&state->timer);
         state->listener->ended(state->listener, source_name, reason);
 }
 
@@ -225,6 +230,16 @@ static void settle_loads(struct audit_state *state, const uint32_t *serial, stru
         state->n_loads = kept;
 }
 
+static void wait_for_process(struct audit_state *state, struct load load) {
+        struct itimerspec once = { .it_value = { .tv_nsec = LOAD_WAIT_NS } };
+
+        if (state->n_loads == LOADS || timerfd_settime(state->timer.fd, 0, &once, NULL) < 0) {
+                look_at_program(state, load.program, (struct origin){ .known = false });
+                return;
+        }
+        state->loads[state->n_loads++] = load;
+}
+
 static void note_serial(struct audit_state *state, uint32_t serial) {
         uint32_t ahead = serial - state->serial;
 
@@ -279,9 +294,7 @@ static void take_record(struct audit_state *state, uint16_t type, struct bytes t
                 if (!audit_number(record.fields, "prog-id", &load.program))
                         break;
                 load.serial = record.serial;
-                if (state->n_loads == LOADS)
-                        settle_loads(state, NULL, (struct origin){ .known = false });
-                state->loads[state->n_loads++] = load;
+                wait_for_process(state, load);
                 break;
         case RECORD_SYSCALL:
                 settle_loads(state, &record.serial, origin_of(record.fields));
@@ -318,7 +331,6 @@ static void receive(struct audit_state *state, int most) {
                 if (r == -ENOBUFS)
                         state->overrun = true;
                 else if (r == 0) {
-                        settle_loads(state, NULL, (struct origin){ .known = false });
                         report_loss(state, true);
                         state->drained_ns = now;
                         return;
@@ -365,6 +377,18 @@ static int refuse(int r, const char **ret_reason) {
         }
 }
 
+static int waited(struct loop_file *file, uint32_t events) {
+        struct audit_state *state = container_of(file, struct audit_state, timer);
+        uint64_t times;
+
+        (void)events;
+        if (read(file->fd, &times, sizeof(times)) < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        receive(state, BATCH);
+        settle_loads(state, NULL, (struct origin){ .known = false });
+        return 0;
+}
+
 static int audit_open(const struct source_request *request, void **ret_state, unsigned *ret_subjects,
                       const char **ret_reason) {
         struct coverage users = { .kind = "users", .mechanism = "audit", .level = COVERAGE_WAKES };
@@ -388,12 +412,16 @@ static int audit_open(const struct source_request *request, void **ret_state, un
                 return -ENOMEM;
         state->listener = request->listener;
         state->file.ready = ready;
-        state->file.fd = netlink_open(NETLINK_AUDIT, 1U << (GROUP_READLOG - 1), ROOM);
-        r = state->file.fd;
-        if (r < 0)
-                state->file.fd = -1;
-        else
+        state->timer.ready = waited;
+        state->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        state->file.fd = -1;
+        r = state->timer.fd < 0 ? -errno : netlink_open(NETLINK_AUDIT, 1U << (GROUP_READLOG - 1), ROOM);
+        if (r >= 0) {
+                state->file.fd = r;
                 r = loop_add(request->loop, &state->file, EPOLLIN);
+        }
+        if (r >= 0)
+                r = loop_add(request->loop, &state->timer, EPOLLIN);
         if (r < 0) {
                 audit_close(state);
                 return refuse(r, ret_reason);

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "audit.h"
 
@@ -49,6 +52,37 @@ static void test_a_login(void **unused) {
         listen_close(&told);
 }
 
+static int load_program(void) {
+        /* r0 = 0; exit */
+        static const struct bpf_insn instructions[] = { { .code = 0xb7 }, { .code = 0x95 } };
+        union bpf_attr attributes;
+
+        memset(&attributes, 0, sizeof(attributes));
+        attributes.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+        attributes.insns = (uintptr_t)instructions;
+        attributes.insn_cnt = 2;
+        attributes.license = (uintptr_t)"GPL";
+        return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
+}
+
+/* Whose process is told by the record of the system call, which comes behind, unless a rule says that it is not audited. */
+static void test_a_program(void **unused) {
+        struct listen told;
+        pid_t pid;
+        int status;
+
+        (void)unused;
+        listen_open_or_skip(&told, &source_audit, 1U << DELTA_INCIDENT);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(load_program() < 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        listen_for(&told, "hint bpf key=70");
+        listen_close(&told);
+}
+
 static void test_off_stays_off(void **unused) {
         struct listen told;
         int r = listen_open(&told, &source_audit, 1U << DELTA_INCIDENT);
@@ -66,6 +100,7 @@ static void test_off_stays_off(void **unused) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_login),
+                cmocka_unit_test(test_a_program),
                 cmocka_unit_test(test_off_stays_off),
         };
 
