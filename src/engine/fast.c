@@ -117,11 +117,15 @@ static int drop_batch(struct engine *engine, int error) {
         baseline->ops->note_abort(baseline);
         engine->fast = false;
         engine->sequence = engine->fast_sequence;
-        for (size_t i = 0; i < engine->n_slots; i++)
-                if (engine->slots[i].noted || engine->slots[i].keys.count) {
-                        schedule_hint(&engine->slots[i].schedule);
-                        key_list_clear(&engine->slots[i].keys);
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                struct slot *slot = &engine->slots[i];
+
+                buffer_clear(&slot->last_key); /* of a record that is not even noted, perhaps */
+                if (slot->noted || slot->keys.count) {
+                        schedule_hint(&slot->schedule);
+                        key_list_clear(&slot->keys);
                 }
+        }
         engine->options.out->given_up(engine->options.out, &engine->round, error);
         return error;
 }
@@ -319,6 +323,8 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
         open_batch(engine);
         buffer_clear(&slot->new_conditions);
         r = look_collect(&look);
+        if (engine->fatal)
+                return engine->fatal;
         if (r != WATCH_OK) {
                 /* Why, and whether it lasts, the whole look will say. */
                 schedule_hint(&slot->schedule);

@@ -21,8 +21,9 @@ static int keep_change(struct look *look, const struct change *change) {
 
         if (look->engine->fast) {
                 look->engine->staged = look->slot->noted = true;
-                return change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
-                                     : baseline->ops->note_remove(baseline, name, change->before->key);
+                r = change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
+                                  : baseline->ops->note_remove(baseline, name, change->before->key);
+                return r < 0 ? engine_fatal(look->engine, r) : 0;
         }
         r = engine_ensure_part(look->engine);
         if (r < 0)

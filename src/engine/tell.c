@@ -23,7 +23,7 @@ int tell_event(struct engine *engine, struct event *event) {
         uuid_make_v7(event->id, &now);
         r = engine->fast ? out->note(out, event) : out->event(out, event);
         if (r < 0)
-                return engine->fast ? r : engine_fatal(engine, r);
+                return engine_fatal(engine, r); /* also of a batch: it must not be kept without its event */
         engine->sequence++;
         engine->round.events++;
         if (engine->fast) {

@@ -41,6 +41,12 @@ static int refuse_commit(struct baseline *baseline) {
         return -ENOSPC;
 }
 
+static int refuse_note(struct baseline *baseline, bool durable) {
+        (void)durable;
+        baseline->ops->note_abort(baseline);
+        return -ENOSPC;
+}
+
 /* ---- no round without pause ---- */
 
 static void test_rescan_in_vain(void **state) {
@@ -103,6 +109,44 @@ static void test_given_up_while_covered(void **state) {
         assert_non_null(strstr(buffer_string(&fixture->told), "changed/2 alpha a:1>2 "));
 }
 
+/* ---- what cannot be noted ---- */
+
+static void test_log_not_noted(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        alpha->kind.append_only = true;
+        alpha->kind.retain = 100;
+        start(fixture, "a=1");
+        set(alpha, "a=1 b=1 c=1");
+        fixture->ops.note_commit = refuse_note;
+        ENGINE_HINT(fixture, .watch = "alpha");
+        assert_int_equal(engine_flush(fixture->engine), -ENOSPC);
+        fixture->ops.note_commit = fixture->real->note_commit;
+        pass(fixture, INTERVAL);
+        assert_round(fixture, "3 appeared/2 alpha b:->1 poll\n4 appeared/2 alpha c:->1 poll\n");
+        assert_known(fixture, alpha, "a:value=1 b:value=1 c:value=1");
+}
+
+static void test_too_much(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        start(fixture, "a=1 b=1 c=1");
+        set(alpha, "a=2 b=2 c=2");
+        ENGINE_HINT(fixture, .watch = "alpha");
+        fixture->event_answer = -ENOBUFS;
+        fixture->fail_at = 4;
+        (void)engine_flush(fixture->engine);
+        fixture->event_answer = 0;
+        pass(fixture, INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_string_equal(buffer_string(&fixture->told),
+                            "3 changed/2 alpha a:1>2 poll\n4 changed/2 alpha b:1>2 poll\n5 changed/2 alpha c:1>2 poll\n");
+        assert_int_equal(report_of(fixture, alpha).state, ENGINE_IDLE);
+        assert_known(fixture, alpha, "a:value=2 b:value=2 c:value=2");
+}
+
 /* ---- twice in a batch ---- */
 
 /* ---- due by the clock as well ---- */
@@ -147,6 +191,8 @@ int main(void) {
                 ENGINE_TEST(test_rescan_in_vain),
                 ENGINE_TEST(test_full_disk),
                 ENGINE_TEST(test_given_up_while_covered),
+                ENGINE_TEST(test_log_not_noted),
+                ENGINE_TEST(test_too_much),
                 ENGINE_TEST(test_sifted_and_given_up),
         };
 
