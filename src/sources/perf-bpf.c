@@ -1,6 +1,7 @@
 /* perf-bpf.c - one dummy event per CPU, whose ring gets a record of every BPF program that is loaded or unloaded there, and
  * before it those of its symbols, of which the name is taken. What this very process loads (our own probes, and what libbpf
- * loads to find out what the kernel can do) is known by its id and not handed over. */
+ * loads to find out what the kernel can do) is known by its id and not handed over. After a load a look at all BPF objects is
+ * asked for, once: the maps and links that belong to it have no such records. */
 #include "perf-bpf.h"
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "clock.h"
@@ -31,6 +33,7 @@ enum {
         SYMBOLS_MAX = 64, SYMBOLS_OF_TASK_MAX = 8,
         ONLINE_MAX = 64 * 1024,
         FDINFO_MAX = 16 * 1024,
+        LOOK_AFTER_NS = 300000000,      /* a loader makes maps before, links and pins behind its programs */
 };
 
 static const char source_name[] = "perf";
@@ -57,6 +60,7 @@ struct symbol {
 };
 
 struct perf_state {
+        struct loop_file timer;                 /* goes off when a loader is likely to be done */
         const struct host *host;                /* borrowed */
         struct source_listener *listener;       /* borrowed */
         struct ring *rings;
@@ -71,7 +75,8 @@ struct perf_state {
         size_t n_own, own_capacity;
         uint64_t drained_ns;                    /* wall clock: all before it was read */
         uint64_t events, lost;
-        bool ended, tells_lost;
+        bool ended, tells_lost, waiting;
+        struct origin loader;                   /* of what was loaded since the timer was set; not known if there were several */
 };
 
 static void forget_symbols(struct perf_state *state) {
@@ -95,6 +100,8 @@ static void perf_close(void *data) {
                 return;
         for (size_t i = 0; i < state->n_rings; i++)
                 ring_close(&state->rings[i], (size_t)sysconf(_SC_PAGESIZE));
+        loop_remove(&state->timer);
+        state->timer.fd = fd_close(state->timer.fd);
         free(state->rings);
         free(state->seen);
         forget_symbols(state);
@@ -112,6 +119,7 @@ static void end(struct perf_state *state, const char *reason) {
         state->ended = true;
         for (size_t i = 0; i < state->n_rings; i++)
                 loop_remove(&state->rings[i].file);
+        loop_remove(&state->timer);
         state->listener->ended(state->listener, source_name, reason);
 }
 
@@ -244,6 +252,32 @@ static bool is_kernel_thread(struct perf_state *state, uint32_t pid) {
         return process_read_stat(&place, &state->text, &stat) == 0 && stat.flags & PROCESS_FLAG_KERNEL;
 }
 
+static void look_soon(struct perf_state *state, const struct origin *loader) {
+        struct itimerspec once = { .it_value = { .tv_nsec = LOOK_AFTER_NS } };
+
+        if (state->waiting) {
+                state->loader.known = state->loader.known && loader->known && loader->pid == state->loader.pid;
+                return;
+        }
+        state->loader = *loader;
+        state->waiting = timerfd_settime(state->timer.fd, 0, &once, NULL) == 0;
+}
+
+static int waited(struct loop_file *file, uint32_t events) {
+        struct perf_state *state = container_of(file, struct perf_state, timer);
+        struct hint hint = { .kind = "bpf", .origin = state->loader, .source = source_name };
+        uint64_t times;
+
+        (void)events;
+        if (read(file->fd, &times, sizeof(times)) < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        state->waiting = false;
+        if (!hint.origin.known)
+                hint.origin = (struct origin){ .known = false };
+        state->listener->hint(state->listener, &hint);
+        return 0;
+}
+
 static void hand_over(struct perf_state *state, const struct perf_record *record, uint64_t at_ns) {
         bool loaded = record->kind == PERF_BPF_LOADED;
         bool named = record->pid > 0 && record->pid <= INT32_MAX;
@@ -273,6 +307,8 @@ static void hand_over(struct perf_state *state, const struct perf_record *record
                 return;
         }
         state->listener->delta(state->listener, &delta);
+        if (loaded)
+                look_soon(state, &delta.origin);
 }
 
 static int keep_seen(struct perf_state *state, struct ring *ring, const struct perf_record *record) {
@@ -508,7 +544,11 @@ static int perf_open(const struct source_request *request, void **ret_state, uns
         state->self = (uint32_t)getpid();
         state->tells_lost = true;
         (void)host_read(request->host, "sys/devices/system/cpu/online", ONLINE_MAX, &state->online);
-        r = open_rings(state, request->loop);
+        state->timer.ready = waited;
+        state->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        r = state->timer.fd < 0 ? -errno : loop_add(request->loop, &state->timer, EPOLLIN);
+        if (r == 0)
+                r = open_rings(state, request->loop);
         if (r == 0)
                 r = find_own(state);
         if (r < 0) {

@@ -77,6 +77,8 @@ static void test_loaded_and_gone(void **unused) {
         assert_true(strncmp(strchr(appeared, '\n') + 1 - strlen(by), by, strlen(by)) == 0);
         assert_true(strncmp(appeared + 9, vanished + 9, strlen("bpf-program 1 ")) == 0);
         assert_non_null(strstr(vanished, " name=neph_passing"));
+        /* and what else its loader made is looked for */
+        listen_for(&listen, "hint bpf");
         source_perf.check(listen.state);
         assert_false(listen_has(&listen, "ended"));
         listen_close(&listen);
