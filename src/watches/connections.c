@@ -10,8 +10,8 @@
 #include "account.h"
 #include "clock.h"
 #include "connection.h"
+#include "delta.h"
 #include "fd.h"
-#include "hint.h"
 #include "host.h"
 #include "net-table.h"
 #include "process.h"
@@ -71,6 +71,8 @@ static const struct kind {
 
 enum { FIRST_BESIDE_TCP = 2 };         /* index in kinds */
 
+#define ACCOUNTS_EVERY_NS UINT64_C(1000000000) /* at most so often a delta asks whether they are still the same */
+
 struct interface {
         uint64_t namespace_inode;
         uint32_t index;
@@ -80,6 +82,11 @@ struct interface {
 struct namespace {
         uint64_t inode;
         uint32_t pid;                   /* one process in it */
+};
+
+/* What a record's values point at. */
+struct texts {
+        char local_address[ADDRESS_ROOM], remote_address[ADDRESS_ROOM], local[END_ROOM], remote[END_ROOM];
 };
 
 struct state {
@@ -106,6 +113,11 @@ struct state {
         uint32_t owner_pid;             /* 0: nobody's */
         struct buffer owner_stat, owner_cgroup;
         struct value owner_command, owner_path;
+
+        /* Of the record that recognize() made. */
+        struct connection told;
+        struct texts told_texts;
+        uint64_t accounts_ns;           /* monotonic: when it last looked for new names; 0: never */
 };
 
 static void connections_close(void *data) {
@@ -490,37 +502,84 @@ static const char *interface_name(const struct state *state, const uint8_t *key)
         return NULL;
 }
 
-static int emit(struct state *state, const struct connection *connection, struct record *record,
-                struct collector *collector) {
-        char local_address[ADDRESS_ROOM], remote_address[ADDRESS_ROOM], local[END_ROOM], remote[END_ROOM];
+static void make_record(struct state *state, const struct connection *connection, struct texts *texts,
+                        struct record *record) {
         const uint8_t *key = connection->key;
         const uint8_t family = key[CONNECTION_FAMILY];
         const uint64_t local_port = connection_get(key, CONNECTION_LOCAL_PORT, 2);
         const uint64_t remote_port = connection_get(key, CONNECTION_REMOTE_PORT, 2);
         const uint64_t namespace_inode = connection_get(key, CONNECTION_NAMESPACE, 8);
         const char *interface = interface_name(state, key);
-        const size_t local_size = format_address(family, key + CONNECTION_LOCAL, local_address);
-        const size_t remote_size = format_address(family, key + CONNECTION_REMOTE, remote_address);
+        const size_t local_size = format_address(family, key + CONNECTION_LOCAL, texts->local_address);
+        const size_t remote_size = format_address(family, key + CONNECTION_REMOTE, texts->remote_address);
         struct value *values = record->values;
 
         record->key = bytes_of(key, CONNECTION_KEY_SIZE);
         values[PROTOCOL] = value_string(key[CONNECTION_PROTOCOL] == IPPROTO_TCP ? "tcp" : "udp");
         values[TYPE] = value_string(family == CONNECTION_IPV4 ? "ipv4" : "ipv6");
-        values[LOCAL_ADDRESS] = value_bytes(bytes_of(local_address, local_size));
+        values[LOCAL_ADDRESS] = value_bytes(bytes_of(texts->local_address, local_size));
         values[LOCAL_PORT] = value_number(local_port);
-        values[REMOTE_ADDRESS] = value_bytes(bytes_of(remote_address, remote_size));
+        values[REMOTE_ADDRESS] = value_bytes(bytes_of(texts->remote_address, remote_size));
         values[REMOTE_PORT] = value_number(remote_port);
         values[INTERFACE] = value_string(interface);
         values[NAMESPACE] = (struct value){ .present = namespace_inode != 0, .number = namespace_inode };
         values[INODE] = (struct value){ .present = connection->inode != 0, .number = connection->inode };
         values[USER_ID] = (struct value){ .present = connection->inode != 0, .number = connection->user };
-        values[USER] = value_bytes(account_name(&state->accounts, connection->user));
+        values[USER].bytes = account_name(&state->accounts, connection->user);
         values[USER].present = values[USER_ID].present && values[USER].bytes.size > 0;
-        values[LOCAL] = value_bytes(bytes_of(local, format_end(family, local_address, local_size, interface, local_port,
-                                                               local)));
-        values[REMOTE] = value_bytes(bytes_of(remote, format_end(family, remote_address, remote_size, NULL, remote_port,
-                                                                 remote)));
+        values[LOCAL] = value_bytes(bytes_of(texts->local, format_end(family, texts->local_address, local_size, interface,
+                                                                      local_port, texts->local)));
+        values[REMOTE] = value_bytes(bytes_of(texts->remote, format_end(family, texts->remote_address, remote_size, NULL,
+                                                                        remote_port, texts->remote)));
+}
+
+static int emit(struct state *state, const struct connection *connection, struct record *record,
+                struct collector *collector) {
+        struct texts texts;
+
+        make_record(state, connection, &texts, record);
         return collector->record(collector, record);
+}
+
+static int connections_recognize(void *data, const struct delta *delta, struct record *ret) {
+        const struct connection_facts *facts = &delta->connection;
+        const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        struct state *state = data;
+        uint8_t *key = state->told.key;
+        int r;
+
+        /* Without its cookie it is not to be told from the next one with the same addresses. */
+        if (delta->subject != DELTA_CONNECTION || facts->cookie == 0 || (facts->family != 4 && facts->family != 6) ||
+            (facts->protocol != IPPROTO_TCP && facts->protocol != IPPROTO_UDP) ||
+            (facts->network_namespace != 0 && !state->all_namespaces))
+                return 0;
+        if (state->accounts_ns == 0 || now - state->accounts_ns >= ACCOUNTS_EVERY_NS) {
+                r = account_names_refresh(&state->accounts, state->host);
+                if (r < 0)
+                        return r;
+                state->accounts_ns = now;
+        }
+        state->told = (struct connection){ .user = facts->user };
+        connection_put(key, CONNECTION_NAMESPACE, 8, facts->network_namespace);
+        key[CONNECTION_PROTOCOL] = facts->protocol;
+        key[CONNECTION_FAMILY] = facts->family == 4 ? CONNECTION_IPV4 : CONNECTION_IPV6;
+        memcpy(key + CONNECTION_LOCAL, facts->local, facts->family == 4 ? 4 : 16);
+        connection_put(key, CONNECTION_LOCAL_PORT, 2, facts->local_port);
+        memcpy(key + CONNECTION_REMOTE, facts->remote, facts->family == 4 ? 4 : 16);
+        connection_put(key, CONNECTION_REMOTE_PORT, 2, facts->remote_port);
+        connection_put(key, CONNECTION_INTERFACE, 4, facts->interface);
+        connection_put(key, CONNECTION_IDENTITY, 8, facts->cookie);
+
+        *ret = (struct record){ 0 };
+        make_record(state, &state->told, &state->told_texts, ret);
+        if (facts->has_user) {
+                ret->values[USER_ID] = value_number(facts->user);
+                ret->values[USER].present = ret->values[USER].bytes.size > 0;
+        }
+        /* Who made it holds it. */
+        if (delta->kind == DELTA_APPEARED && delta->origin.known)
+                ret->values[PID] = value_number(delta->origin.pid);
+        return 1;
 }
 
 static int connections_collect(void *data, const struct collect_request *request, struct collector *collector) {
@@ -640,6 +699,8 @@ const struct watch watch_connections = {
         .label = "{protocol} {local} - {remote}",
         .priority = PRIORITY_LOW,
         .built_in = true,
+        .subjects = 1U << DELTA_CONNECTION,
+        .delta_is_record = true,
         .appeared = {
                 .action = "connection-established",
                 .category = "network",
@@ -668,5 +729,6 @@ const struct watch watch_connections = {
         .open = connections_open,
         .collect = connections_collect,
         .complete = connections_complete,
+        .recognize = connections_recognize,
         .close = connections_close,
 };

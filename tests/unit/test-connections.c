@@ -14,6 +14,7 @@
 
 #include "connection.h"
 #include "connections.h"
+#include "delta.h"
 #include "fd.h"
 #include "host.h"
 #include "net-table.h"
@@ -397,6 +398,73 @@ static void ignore_condition(struct collector *collector, const char *condition)
         (void)condition;
 }
 
+/* A delta and a look make the same record, with the same key. */
+static void recognize_pair(int family) {
+        const struct collect_request request = { .after = BYTES_NULL };
+        struct key_finder finder = { .collector = { find_key, NULL, ignore_condition } };
+        struct fixture fixture = { .host = HOST_NULL };
+        _cleanup_free_ char *looked = NULL;
+        const uint8_t four[4] = { 127, 0, 0, 1 };
+        struct delta delta = { .kind = DELTA_APPEARED, .subject = DELTA_CONNECTION };
+        struct connection_facts *facts = &delta.connection;
+        socklen_t size = sizeof(facts->cookie);
+        struct record record;
+        struct pair pair;
+        char *place;
+
+        if (!make_pair(family, &pair))
+                skip(); /* a host without IPv6 */
+        begin(&fixture, "/", NULL);
+        *facts = (struct connection_facts){
+                .protocol = IPPROTO_TCP, .family = family == AF_INET ? 4 : 6, .local_port = pair.client_port,
+                .remote_port = pair.port, .user = getuid(), .has_user = true,
+        };
+        if (family == AF_INET)
+                memcpy(facts->local, four, sizeof(four));
+        else
+                facts->local[15] = 1;
+        memcpy(facts->remote, facts->local, sizeof(facts->remote));
+        assert_int_equal(getsockopt(pair.client, SOL_SOCKET, SO_COOKIE, &facts->cookie, &size), 0);
+        finder.port = pair.client_port;
+        assert_int_equal(watch_connections.recognize(fixture.state, &delta, &record), 1);
+        assert_int_equal(watch_connections.collect(fixture.state, &request, &finder.collector), WATCH_OK);
+        assert_int_equal(finder.found, 1);
+        assert_int_equal(record.key.size, CONNECTION_KEY_SIZE);
+        assert_memory_equal(record.key.data, finder.key, CONNECTION_KEY_SIZE);
+
+        assert_int_equal(test_collect(&fixture.collector, fixture.state), WATCH_OK);
+        looked = line_of(&fixture.collector, "tcp", pair.client_port, pair.port);
+        assert_non_null(looked);
+        place = strstr(looked, " inode=");
+        assert_non_null(place);
+        memmove(place, place + 7 + strspn(place + 7, "0123456789"), strlen(place + 7 + strspn(place + 7, "0123456789")) + 1);
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 1);
+        assert_int_equal(strcspn(buffer_string(&fixture.collector.records), "\n"), strlen(looked));
+        assert_memory_equal(buffer_string(&fixture.collector.records), looked, strlen(looked));
+
+        delta.origin = (struct origin){ .known = true, .pid = 4711 };
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 1);
+        assert_non_null(strstr(buffer_string(&fixture.collector.records), " pid=4711\n"));
+        facts->network_namespace = 4026531833;
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 0);
+        facts->network_namespace = 0;
+        facts->cookie = 0;
+        assert_int_equal(test_recognize(&fixture.collector, fixture.state, &delta), 0);
+        end(&fixture);
+        (void)close(pair.client);
+        (void)close(pair.listener);
+}
+
+static void test_recognizes_ipv4(void **unused) {
+        (void)unused;
+        recognize_pair(AF_INET);
+}
+
+static void test_recognizes_ipv6(void **unused) {
+        (void)unused;
+        recognize_pair(AF_INET6);
+}
+
 /* The same two ends twice in a row are two connections; accepting one does not make it another. */
 static void test_real_again(void **unused) {
         const struct linger abort_on_close = { .l_onoff = 1 };
@@ -495,7 +563,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables), cmocka_unit_test(test_list), cmocka_unit_test(test_link),
                 cmocka_unit_test(test_fixture), cmocka_unit_test(test_no_proc), cmocka_unit_test(test_real_ipv4),
-                cmocka_unit_test(test_real_ipv6), cmocka_unit_test(test_real_udp), cmocka_unit_test(test_real_again),
+                cmocka_unit_test(test_real_ipv6), cmocka_unit_test(test_real_udp), cmocka_unit_test(test_recognizes_ipv4), cmocka_unit_test(test_recognizes_ipv6),
+                cmocka_unit_test(test_real_again),
                 cmocka_unit_test(test_real_namespaces),
         };
 
