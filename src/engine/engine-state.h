@@ -20,6 +20,7 @@
 
 enum {
         COVERS_MAX = 8,                 /* sources that see something of one watch */
+        STAGED_WORDS = 16,              /* of a filter of the keys that a batch has staged */
         KEYS_MAX = 4096,                /* single keys to look at: beyond that the whole watch is */
         TICKS_UNSAFE = 2,               /* evidence younger than this many ticks proves nothing */
 };
@@ -76,6 +77,7 @@ struct slot {
         bool hinted, mixed;             /* since the last look: by a source; by several processes */
         const char *hint_source;
         bool noted;                     /* notes of it are not settled yet */
+        uint64_t staged[STAGED_WORDS];  /* bit per hash of a key: what is staged is not known to get() before it is kept */
         uint64_t events;                /* hints and deltas that sources gave for it */
         uint64_t last_reconcile_ns, reconcile_found; /* wall clock; what the last full comparison found that events had not told */
         struct buffer last_key;         /* append-only: of the newest record, also while it is only noted */
@@ -191,6 +193,9 @@ void tell_notice(struct engine *engine, struct slot *slot, const struct action *
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source);
 void key_list_clear(struct key_list *list);
 void key_list_done(struct key_list *list);
+void slot_stage(struct slot *slot, struct bytes key);
+/* What is staged stands and is told; more may follow. */
+int keep_batch(struct engine *engine);
 
 /* settle.c */
 int settle(struct engine *engine);

@@ -64,6 +64,29 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         return 0;
 }
 
+/* ---- what a batch has staged ---- */
+
+static uint64_t hash_of(struct bytes key) {
+        uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+
+        for (size_t i = 0; i < key.size; i++)
+                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
+        return hash ^ hash >> 32;
+}
+
+void slot_stage(struct slot *slot, struct bytes key) {
+        uint64_t bit = hash_of(key) % (STAGED_WORDS * 64);
+
+        slot->staged[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+/* What was staged of this key, or of one that looks like it, is kept: only then is it known. */
+static int keep_staged(struct engine *engine, const struct slot *slot, struct bytes key) {
+        uint64_t bit = hash_of(key) % (STAGED_WORDS * 64);
+
+        return engine->fast && engine->staged && slot->staged[bit / 64] >> bit % 64 & 1 ? keep_batch(engine) : 0;
+}
+
 /* ---- hints ---- */
 
 static void hint_whole(struct slot *slot, const struct hint *hint) {
@@ -108,6 +131,8 @@ static void open_batch(struct engine *engine) {
         engine->fast = true;
         engine->staged = engine->high = false;
         engine->fast_sequence = engine->sequence;
+        for (size_t i = 0; i < engine->n_slots; i++)
+                memset(engine->slots[i].staged, 0, sizeof(engine->slots[i].staged));
 }
 
 /* What cannot be noted is left to a look. */
@@ -130,8 +155,7 @@ static int drop_batch(struct engine *engine, int error) {
         return error;
 }
 
-/* What is staged stands and is told; more may follow. */
-static int keep_batch(struct engine *engine) {
+int keep_batch(struct engine *engine) {
         struct baseline *baseline = baseline_of(engine);
         struct engine_out *out = engine->options.out;
         int r = 0;
@@ -151,6 +175,7 @@ static int keep_batch(struct engine *engine) {
                 if (slot->found)
                         slot->last_change_ns = timestamp_to_ns(&engine->round.at);
                 slot->found = 0;
+                memset(slot->staged, 0, sizeof(slot->staged));
         }
         settle_after(engine, engine->high);
         if (engine->round.events > 0)
@@ -199,14 +224,10 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
                 .seen_by = "event", .sensor = delta->source, .origin = delta->origin, .delta = delta, .at_ns = delta->at_ns,
                 .may_fold = true,
         };
-        int r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
+        int r = keep_staged(engine, slot, record->key);
 
-        /* It may have come in this very batch: what is staged is known once it is kept. */
-        if (r == 0 && delta->kind == DELTA_VANISHED && engine->staged) {
-                r = keep_batch(engine);
-                if (r == 0)
-                        r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
-        }
+        if (r == 0)
+                r = baseline->ops->get(baseline, name, kind->fields, record->key, &room, &known);
         if (r < 0)
                 return r;
         if (r == 0 && delta->kind != DELTA_APPEARED)
@@ -224,6 +245,7 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
         }
         open_batch(engine);
         engine->staged = slot->noted = true;
+        slot_stage(slot, record->key);
         r = change.after ? baseline->ops->note_put(baseline, name, kind->fields, record)
                          : baseline->ops->note_remove(baseline, name, known.key);
         if (r < 0)
@@ -320,6 +342,9 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
         look.telling = (struct telling){
                 .seen_by = "event", .sensor = hint->source, .origin = hint->origin, .at_ns = hint->at_ns,
         };
+        r = keep_staged(engine, slot, look.within);
+        if (r < 0)
+                return r;
         open_batch(engine);
         buffer_clear(&slot->new_conditions);
         r = look_collect(&look);

@@ -21,6 +21,7 @@ static int keep_change(struct look *look, const struct change *change) {
 
         if (look->engine->fast) {
                 look->engine->staged = look->slot->noted = true;
+                slot_stage(look->slot, change_record(change)->key);
                 r = change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
                                   : baseline->ops->note_remove(baseline, name, change->before->key);
                 return r < 0 ? engine_fatal(look->engine, r) : 0;
@@ -469,8 +470,10 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                 struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&range->key), .below = true };
                 uint64_t sequence = engine->sequence;
                 size_t events = engine->round.events;
-                int r;
+                int r = engine->fast ? keep_batch(engine) : 0; /* ranges may overlap */
 
+                if (r < 0)
+                        return r;
                 look.telling = (struct telling){
                         .seen_by = "event", .sensor = slot->watch.kind->sensor, .origin = range->origin, .at_ns = range->at_ns,
                 };
@@ -513,6 +516,9 @@ int look_for_suspects(struct engine *engine, struct slot *slot) {
 int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         uint64_t now_ns = engine_now_ns(engine);
 
+        /* In a batch only what was hinted: what is due by the clock as well has a round, which sifts. */
+        if (engine->fast && slot->ranges.count && !slot->schedule.hinted)
+                return look_ranges(engine, slot);
         if (thorough || schedule_due(&slot->schedule, now_ns) || rescan_due(slot, now_ns) || !slot->opened)
                 return look_whole(engine, slot, thorough, false);
         return look_ranges(engine, slot);

@@ -25,6 +25,15 @@ static void cover(struct fixture *fixture) {
         begin_telling(fixture);
 }
 
+static void delta(struct fixture *fixture, enum delta_kind kind, const char *name, const char *value) {
+        struct delta delta = { .kind = kind, .subject = DELTA_MODULE, .source = "fake" };
+
+        delta.module.name = bytes_of_string(name);
+        if (value)
+                delta.module.path = bytes_of_string(value);
+        engine_delta(fixture->engine, &delta);
+}
+
 /* Serves the engine as its owner does: how many rounds it wants before it lets some time pass. */
 static unsigned rounds_at_once(struct fixture *fixture) {
         unsigned n = 0;
@@ -149,7 +158,72 @@ static void test_too_much(void **state) {
 
 /* ---- twice in a batch ---- */
 
+static void test_staged(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        alpha->kind.delta_is_record = true;
+        alpha->settings.full_detail = true;
+        start(fixture, "a=1");
+        delta(fixture, DELTA_APPEARED, "m", "one");
+        delta(fixture, DELTA_CHANGED, "m", "two");
+        delta(fixture, DELTA_APPEARED, "m", "three");
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "3 appeared/2 alpha m:->one event\n4 changed/2 alpha m:one>two event\n"
+                                                           "5 changed/2 alpha m:two>three event\n");
+        begin_telling(fixture);
+        delta(fixture, DELTA_VANISHED, "m", NULL);
+        delta(fixture, DELTA_APPEARED, "m", "three");
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "6 vanished/2 alpha m:three>- event\n7 appeared/2 alpha m:->three event\n");
+        set(alpha, "a=1 m=three");
+        pass(fixture, INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_string_equal(buffer_string(&fixture->told), "");
+        assert_known(fixture, alpha, "a:value=1 m:value=three");
+}
+
+/* Hinted again with others in between, or with all that lies below: told once. */
+static void test_twice(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        char key[] = "x0";
+
+        alpha->kind.delta_is_record = true;
+        alpha->settings.full_detail = true;
+        start(fixture, "a=1 d=1");
+        set(alpha, "a=2 m=one");
+        delta(fixture, DELTA_APPEARED, "m", "one");
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("m"));
+        for (key[1] = 'a'; key[1] <= 'z'; key[1]++) {
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string(key));
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string(key), .flags = HINT_BELOW);
+                if (key[1] != 'a' && key[1] != 'z')
+                        continue;
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("d"), .flags = HINT_BELOW);
+        }
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "3 appeared/2 alpha m:->one event\n4 changed/2 alpha a:1>2 event\n"
+                                                           "5 vanished/2 alpha d:1>- event\n");
+}
+
 /* ---- due by the clock as well ---- */
+
+static void test_below_while_due(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        start(fixture, "a=1 d=0");
+        cover(fixture);
+        set(alpha, "a=2");
+        pass(fixture, 2 * RECONCILE);
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("d"), .flags = HINT_BELOW);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "3 vanished/2 alpha d:0>- event\n");
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_string_equal(buffer_string(&fixture->told), "4 changed/2 alpha a:1>2 reconcile\n");
+}
 
 static int begin_fails;
 
@@ -193,6 +267,9 @@ int main(void) {
                 ENGINE_TEST(test_given_up_while_covered),
                 ENGINE_TEST(test_log_not_noted),
                 ENGINE_TEST(test_too_much),
+                ENGINE_TEST(test_staged),
+                ENGINE_TEST(test_twice),
+                ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
         };
 
