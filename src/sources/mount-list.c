@@ -82,7 +82,8 @@ static bool parse_line(struct mount_list *list, struct cursor line, struct mount
         while (!(field.size == 1 && field.data[0] == '-'));
         if (!next_field(&line, &type))
                 return false;
-        if (!next_field(&line, &what)) /* a source may be empty */
+        /* a source may be empty: two blanks, and then the options */
+        if ((line.end - line.at > 1 && line.at[1] == ' ') || !next_field(&line, &what))
                 what = BYTES_NULL;
         append_unescaped(&list->text, device, &mount.device, &mount.device_size);
         append_unescaped(&list->text, root, &mount.root, &mount.root_size);
