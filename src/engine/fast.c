@@ -33,13 +33,25 @@ static struct key_hint *key_list_last(struct key_list *list, struct bytes key) {
         return NULL;
 }
 
+/* Who says nothing takes nothing back; of two, either may have done it. */
+static void mix_origin(struct key_hint *hint, const struct origin *origin) {
+        if (!origin->known || hint->mixed)
+                return;
+        hint->mixed = hint->origin.known && (hint->origin.pid != origin->pid ||
+                                             (hint->origin.start_ticks && origin->start_ticks &&
+                                              hint->origin.start_ticks != origin->start_ticks));
+        if (hint->mixed)
+                hint->origin = (struct origin){ 0 };
+        else if (!hint->origin.known || origin->start_ticks)
+                hint->origin = *origin;
+}
+
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source) {
         struct key_hint *hint = key_list_last(list, key);
 
         if (hint) {
                 hint->flags |= flags;
-                if (origin->known)
-                        hint->origin = *origin;
+                mix_origin(hint, origin);
                 return 0;
         }
         if (list->count == KEYS_MAX)

@@ -208,6 +208,52 @@ static void test_twice(void **state) {
                                                            "5 vanished/2 alpha d:1>- event\n");
 }
 
+/* ---- who ---- */
+
+static uint32_t actor_pid;
+
+static int note_actor(struct engine_out *out, const struct event *event) {
+        actor_pid = event->actor ? event->actor->process.pid : 0;
+        return out_note(out, event);
+}
+
+static void process(struct fixture *fixture, uint32_t pid) {
+        struct delta delta = { .kind = DELTA_APPEARED, .subject = DELTA_PROCESS, .source = "fake" };
+
+        delta.process.pid = pid;
+        delta.process.start_ticks = pid;
+        delta.process.name = bytes_of_string("sh");
+        engine_delta(fixture->engine, &delta);
+}
+
+static void test_who(void **state) {
+        static const struct { uint32_t first, second, expected; } cases[] = {
+                { 10, 10, 10 }, { 10, 11, 0 }, { 0, 10, 10 }, { 10, 0, 10 },
+        };
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        char truths[] = "a=0";
+
+        fixture->out.note = note_actor;
+        start(fixture, "a=x");
+        process(fixture, 10);
+        process(fixture, 11);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                truths[2] = (char)('0' + i);
+                set(alpha, truths);
+                actor_pid = UINT32_MAX;
+                for (int second = 0; second < 2; second++) {
+                        uint32_t pid = second ? cases[i].second : cases[i].first;
+
+                        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"),
+                                    .origin = { .known = pid != 0, .pid = pid, .start_ticks = pid });
+                }
+                assert_int_equal(engine_flush(fixture->engine), 0);
+                if (actor_pid != cases[i].expected)
+                        fail_msg("%u and %u: %u", cases[i].first, cases[i].second, actor_pid);
+        }
+}
+
 /* ---- due by the clock as well ---- */
 
 static void test_below_while_due(void **state) {
@@ -269,6 +315,7 @@ int main(void) {
                 ENGINE_TEST(test_too_much),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
+                ENGINE_TEST(test_who),
                 ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
         };
