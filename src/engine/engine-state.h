@@ -21,6 +21,7 @@
 enum {
         COVERS_MAX = 8,                 /* sources that see something of one watch */
         STAGED_WORDS = 16,              /* of a filter of the keys that a batch has staged */
+        EARLY_MAX = 1024,
         KEYS_MAX = 4096,                /* single keys to look at: beyond that the whole watch is */
         TICKS_UNSAFE = 2,               /* evidence younger than this many ticks proves nothing */
 };
@@ -46,6 +47,7 @@ struct key_hint {
 struct key_list {
         struct key_hint *items;         /* owned */
         size_t count, capacity;
+        uint16_t *places;               /* owned; by hash: index in items plus one; twice the capacity */
 };
 
 struct slot {
@@ -74,6 +76,8 @@ struct slot {
         struct buffer mechanisms;       /* of cover_describe() */
         struct key_list keys;           /* of this batch: the short way */
         struct key_list ranges;         /* for the next round: with all that lies below */
+        struct key_list early;          /* said to have appeared, and gone when we looked: that it went is still to be said */
+        uint64_t early_ns;              /* monotonic: when the last of them came */
         struct origin origin;           /* of the hint that made it due; known only if all hints agree */
         bool hinted, mixed;             /* since the last look: by a source; by several processes */
         const char *hint_source;

@@ -56,6 +56,7 @@ struct engine *engine_free(struct engine *engine) {
                 buffer_done(&slot->new_conditions);
                 key_list_done(&slot->keys);
                 key_list_done(&slot->ranges);
+                key_list_done(&slot->early);
                 buffer_done(&slot->last_key);
                 free(slot->suspects);
                 buffer_done(&slot->mechanisms);

@@ -16,21 +16,59 @@ void key_list_clear(struct key_list *list) {
                 buffer_done(&list->items[i].key);
                 buffer_done(&list->items[i].seen);
         }
+        if (list->count)
+                memset(list->places, 0, list->capacity * 2 * sizeof(*list->places));
         list->count = 0;
 }
 
 void key_list_done(struct key_list *list) {
         key_list_clear(list);
         free(list->items);
+        free(list->places);
         *list = (struct key_list){ 0 };
 }
 
-static struct key_hint *key_list_last(struct key_list *list, struct bytes key) {
-        /* Events of one file come in a row; what is further apart is looked at twice, which finds nothing new. */
-        for (size_t i = list->count; i-- > 0 && i + 8 > list->count;)
-                if (bytes_equal(buffer_bytes(&list->items[i].key), key))
-                        return &list->items[i];
-        return NULL;
+/* Who does not know the seed, an address of ours, cannot choose names that collide. */
+static uint64_t hash_of(struct bytes key, const void *seed) {
+        uint64_t hash = UINT64_C(14695981039346656037) ^ (uintptr_t)seed; /* FNV-1a */
+
+        for (size_t i = 0; i < key.size; i++)
+                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
+        return hash ^ hash >> 32;
+}
+
+/* Where its index is, or belongs. */
+static uint16_t *place_of(const struct key_list *list, struct bytes key) {
+        size_t mask = list->capacity * 2 - 1, at = hash_of(key, list->places) & mask;
+
+        while (list->places[at] && !bytes_equal(buffer_bytes(&list->items[list->places[at] - 1].key), key))
+                at = (at + 1) & mask;
+        return &list->places[at];
+}
+
+static struct key_hint *key_list_find(const struct key_list *list, struct bytes key) {
+        uint16_t index = list->count ? *place_of(list, key) : 0;
+
+        return index ? &list->items[index - 1] : NULL;
+}
+
+static int key_list_grow(struct key_list *list) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 16;
+        struct key_hint *items = reallocarray(list->items, capacity, sizeof(*items));
+        uint16_t *places;
+
+        if (!items)
+                return -ENOMEM;
+        list->items = items;
+        places = calloc(capacity * 2, sizeof(*places));
+        if (!places)
+                return -ENOMEM;
+        free(list->places);
+        list->places = places;
+        list->capacity = capacity;
+        for (size_t i = 0; i < list->count; i++)
+                *place_of(list, buffer_bytes(&items[i].key)) = (uint16_t)(i + 1);
+        return 0;
 }
 
 /* Who says nothing takes nothing back; of two, either may have done it. */
@@ -47,7 +85,8 @@ static void mix_origin(struct key_hint *hint, const struct origin *origin) {
 }
 
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source) {
-        struct key_hint *hint = key_list_last(list, key);
+        struct key_hint *hint = key_list_find(list, key);
+        int r;
 
         if (hint) {
                 hint->flags |= flags;
@@ -57,13 +96,9 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         if (list->count == KEYS_MAX)
                 return -ENOBUFS;
         if (list->count == list->capacity) {
-                size_t capacity = list->capacity ? list->capacity * 2 : 16;
-                struct key_hint *items = reallocarray(list->items, capacity, sizeof(*items));
-
-                if (!items)
-                        return -ENOMEM;
-                list->items = items;
-                list->capacity = capacity;
+                r = key_list_grow(list);
+                if (r < 0)
+                        return r;
         }
         hint = &list->items[list->count];
         *hint = (struct key_hint){ .flags = flags, .origin = *origin, .source = source };
@@ -73,33 +108,72 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
                 return -ENOMEM;
         }
         list->count++;
+        *place_of(list, key) = (uint16_t)list->count;
         return 0;
 }
 
 /* ---- what a batch has staged ---- */
 
-static uint64_t hash_of(struct bytes key) {
-        uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-
-        for (size_t i = 0; i < key.size; i++)
-                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
-        return hash ^ hash >> 32;
-}
-
 void slot_stage(struct slot *slot, struct bytes key) {
-        uint64_t bit = hash_of(key) % (STAGED_WORDS * 64);
+        uint64_t bit = hash_of(key, slot) % (STAGED_WORDS * 64);
 
         slot->staged[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
 /* What was staged of this key, or of one that looks like it, is kept: only then is it known. */
 static int keep_staged(struct engine *engine, const struct slot *slot, struct bytes key) {
-        uint64_t bit = hash_of(key) % (STAGED_WORDS * 64);
+        uint64_t bit = hash_of(key, slot) % (STAGED_WORDS * 64);
 
         return engine->fast && engine->staged && slot->staged[bit / 64] >> bit % 64 & 1 ? keep_batch(engine) : 0;
 }
 
 /* ---- hints ---- */
+
+#define EARLY_NS (2 * NS_PER_S)        /* how long we wait to hear that what had gone when we looked has gone */
+
+static int add_key(struct engine *engine, struct slot *slot, struct bytes key, unsigned flags, const struct origin *origin,
+                   const char *source) {
+        struct key_hint *early, *hint;
+        int r = key_list_add(&slot->keys, key, flags, origin, source);
+
+        if (r < 0 || !(flags & HINT_VANISHED) || !slot->early.count)
+                return r;
+        if (engine_now_ns(engine) - slot->early_ns > EARLY_NS) {
+                key_list_clear(&slot->early);
+                return 0;
+        }
+        early = key_list_find(&slot->early, key);
+        hint = key_list_find(&slot->keys, key);
+        if (!early || !hint)
+                return 0;
+        hint->flags |= early->flags;
+        mix_origin(hint, &early->origin);
+        early->flags = 0; /* told once */
+        if (hint->seen.size == 0) {
+                struct buffer none = hint->seen;
+
+                hint->seen = early->seen;
+                early->seen = none;
+        }
+        return 0;
+}
+
+/* It was gone when we looked, and nobody has said so yet: the batch that does so tells both. */
+static void remember_early(struct engine *engine, struct slot *slot, struct key_hint *hint) {
+        struct key_hint *early;
+
+        if (slot->early.count == EARLY_MAX)
+                key_list_clear(&slot->early);
+        if (key_list_add(&slot->early, buffer_bytes(&hint->key), hint->flags, &hint->origin, hint->source) < 0)
+                return;
+        slot->early_ns = engine_now_ns(engine);
+        early = key_list_find(&slot->early, buffer_bytes(&hint->key));
+        if (early && early->seen.size == 0 && hint->seen.size) {
+                buffer_append_bytes(&early->seen, buffer_bytes(&hint->seen));
+                if (buffer_error(&early->seen) < 0)
+                        buffer_done(&early->seen);
+        }
+}
 
 static void hint_whole(struct slot *slot, const struct hint *hint) {
         schedule_hint(&slot->schedule);
@@ -127,8 +201,10 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
                         hint_whole(slot, hint);
                         continue;
                 }
-                r = key_list_add(hint->flags & HINT_BELOW ? &slot->ranges : &slot->keys, hint->key, hint->flags, &hint->origin,
-                                 hint->source);
+                if (hint->flags & HINT_BELOW)
+                        r = key_list_add(&slot->ranges, hint->key, hint->flags, &hint->origin, hint->source);
+                else
+                        r = add_key(engine, slot, hint->key, hint->flags, &hint->origin, hint->source);
                 if (r < 0)
                         hint_whole(slot, hint);
         }
@@ -269,14 +345,14 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
 }
 
 /* It is looked for when the batch is served; what its source saw of it is kept for the case that it is gone by then. */
-static int take_key(struct slot *slot, const struct delta *delta, const struct record *record) {
+static int take_key(struct engine *engine, struct slot *slot, const struct delta *delta, const struct record *record) {
         unsigned flags = delta->kind == DELTA_VANISHED ? HINT_VANISHED : delta->kind == DELTA_APPEARED ? HINT_APPEARED : 0;
         struct key_hint *hint;
-        int r = key_list_add(&slot->keys, record->key, flags, &delta->origin, delta->source);
+        int r = add_key(engine, slot, record->key, flags, &delta->origin, delta->source);
 
         if (r < 0)
                 return r;
-        hint = key_list_last(&slot->keys, record->key);
+        hint = key_list_find(&slot->keys, record->key);
         if (hint && hint->seen.size == 0)
                 record_encode(&hint->seen, slot->watch.kind->fields, record);
         if (hint)
@@ -315,7 +391,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
                         continue; /* the first look is still to come */
                 r = kind->recognize(slot->state, &whole, &record);
                 if (r > 0)
-                        r = kind->delta_is_record ? take_record(engine, slot, &whole, &record) : take_key(slot, &whole, &record);
+                        r = kind->delta_is_record ? take_record(engine, slot, &whole, &record) : take_key(engine, slot, &whole, &record);
                 if (r < 0 && engine->fast)
                         (void)drop_batch(engine, r);
                 if (r < 0)
@@ -371,8 +447,12 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
         slot->records += look.appeared;
         if (look.found_below && key_list_add(&slot->ranges, look.within, HINT_BELOW, &hint->origin, hint->source) < 0)
                 schedule_hint(&slot->schedule);
-        if (look.changes == 0 && diff_records(&look.diff) == 0 && (hint->flags & passed) == passed)
+        if (look.changes > 0 || diff_records(&look.diff) > 0)
+                return 0;
+        if ((hint->flags & passed) == passed)
                 return tell_passed(engine, slot, hint, &look.telling);
+        if (hint->flags & HINT_APPEARED)
+                remember_early(engine, slot, hint);
         return 0;
 }
 

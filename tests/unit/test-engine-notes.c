@@ -208,6 +208,34 @@ static void test_twice(void **state) {
                                                            "5 vanished/2 alpha d:1>- event\n");
 }
 
+/* Made and removed, with others in between, or with a look in between. */
+static void test_passed_apart(void **state) {
+        struct fixture *fixture = *state;
+        char key[] = "x0";
+        size_t lines = 0;
+
+        start(fixture, "a=1");
+        for (int vanished = 0; vanished < 2; vanished++)
+                for (key[1] = 'a'; key[1] <= 'z'; key[1]++)
+                        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string(key),
+                                    .flags = vanished ? HINT_VANISHED : HINT_APPEARED);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        for (const char *at = buffer_string(&fixture->told); (at = strchr(at, '\n')); at++)
+                lines++;
+        assert_int_equal(lines, 52);
+        begin_telling(fixture);
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("y"), .flags = HINT_APPEARED);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "");
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("y"), .flags = HINT_VANISHED);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "55 appeared/2 alpha y:-> event\n56 vanished/2 alpha y:>- event\n");
+        begin_telling(fixture);
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("y"), .flags = HINT_VANISHED);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "");
+}
+
 /* ---- who ---- */
 
 static uint32_t actor_pid;
@@ -315,6 +343,7 @@ int main(void) {
                 ENGINE_TEST(test_too_much),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
+                ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
                 ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
