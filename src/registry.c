@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "audit.h"
+#include "bpf-programs.h"
 #include "bpf.h"
 #include "clock-jumps.h"
 #include "connections.h"
@@ -13,6 +14,7 @@
 #include "modules.h"
 #include "packages.h"
 #include "perf-bpf.h"
+#include "process-connector.h"
 #include "processes.h"
 #include "self.h"
 #include "socket-destroy.h"
@@ -36,7 +38,9 @@ const struct watch *const registry_watches[] = {
 
 const struct source *const registry_sources[] = {
         &source_timer,
+        &source_bpf,
         &source_perf,
+        &source_process_connector,
         &source_socket_destroy,
         &source_uevent,
         &source_audit,

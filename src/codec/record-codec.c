@@ -8,7 +8,8 @@ enum {
         PRESENCE_SIZE = (RECORD_FIELDS_MAX + 7) / 8,
         NAME_SIZE_MAX = 64,
         ECS_SIZE_MAX = 128,
-        FLAGS_ALL = FIELD_QUIET | FIELD_EVIDENCE | FIELD_COSTLY | FIELD_KEY_PATH | FIELD_LOOKED | FIELD_CHANGED,
+        FLAGS_ALL = FIELD_QUIET | FIELD_EVIDENCE | FIELD_COSTLY | FIELD_KEY_PATH | FIELD_LOOKED | FIELD_CHANGED |
+                    FIELD_STEADY,
 };
 
 static bool is_stored(const struct field *field) {

@@ -34,7 +34,7 @@ int engine_new(const struct engine_options *options, struct engine **ret) {
         }
         r = process_table_new(options->lookup, options->seed, &engine->processes);
         if (r == 0)
-                r = folding_new(&engine->folding);
+                r = folding_new(options->fold_window_ns, &engine->folding);
         if (r < 0)
                 goto fail;
         *ret = engine;

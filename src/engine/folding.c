@@ -25,6 +25,7 @@ struct heap {
 };
 
 struct folding {
+        uint64_t window_ns;             /* the first of a group */
         struct group *buckets[BUCKETS];
         struct group *groups;           /* owned, FOLDING_GROUPS_MAX */
         struct group *free;
@@ -37,12 +38,13 @@ struct folding {
         size_t told, lines;             /* in this minute */
 };
 
-int folding_new(struct folding **ret) {
+int folding_new(uint64_t window_ns, struct folding **ret) {
         _cleanup_folding_ struct folding *folding = calloc(1, sizeof(*folding));
 
         if (!folding)
                 return -ENOMEM;
         folding->minute = NEVER;
+        folding->window_ns = window_ns ? window_ns : FOLDING_WINDOW_NS;
         folding->groups = calloc(FOLDING_GROUPS_MAX, sizeof(*folding->groups));
         folding->counting.items = calloc(FOLDING_GROUPS_MAX + OTHERS_MAX, sizeof(struct group *));
         folding->idle.items = calloc(FOLDING_GROUPS_MAX + OTHERS_MAX, sizeof(struct group *));
@@ -225,7 +227,7 @@ static void forget_ended(struct folding *folding, uint64_t now_ns) {
                 struct group *group = folding->idle.items[0];
 
                 if (group->told.others) { /* these stay, and begin anew */
-                        group->window_ns = FOLDING_WINDOW_NS;
+                        group->window_ns = folding->window_ns;
                         group->end_ns = NEVER;
                         heap_settle(&folding->idle, 0);
                 } else
@@ -270,7 +272,7 @@ static enum folding_verdict count_other(struct folding *folding, const struct fo
         if (!group) {
                 group = &folding->others[folding->n_others++];
                 group->told.others = true;
-                group->window_ns = FOLDING_WINDOW_NS;
+                group->window_ns = folding->window_ns;
                 if (folding->n_others < OTHERS_MAX)
                         group->told.key = (struct folding_key){ .watch = key->watch, .action = key->action };
                 group->end_ns = NEVER;
@@ -300,7 +302,7 @@ enum folding_verdict folding_take(struct folding *folding, const struct folding_
         group->next = *bucket;
         *bucket = group;
         group->hash = hash;
-        group->window_ns = FOLDING_WINDOW_NS;
+        group->window_ns = folding->window_ns;
         open_window(group, now_ns);
         heap_put(&folding->idle, group);
         if (folding->told >= FOLDING_TOLD_PER_MINUTE || folding->lines >= FOLDING_LINES_PER_MINUTE)
@@ -359,7 +361,9 @@ int folding_flush(struct folding *folding, uint64_t now_ns, bool all,
                 group->told.count = group->told.first_ns = group->told.last_ns = 0;
                 heap_remove(&folding->counting, group);
                 group->counting = false;
-                group->window_ns = group->window_ns < FOLDING_WINDOW_MAX_NS / 2 ? group->window_ns * 2 : FOLDING_WINDOW_MAX_NS;
+                group->window_ns = group->window_ns < FOLDING_WINDOW_MAX_NS / 2 ? group->window_ns * 2
+                                   : group->window_ns < FOLDING_WINDOW_MAX_NS   ? FOLDING_WINDOW_MAX_NS
+                                                                                : group->window_ns;
                 open_window(group, now_ns);
                 heap_put(&folding->idle, group);
         }

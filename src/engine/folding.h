@@ -38,8 +38,8 @@ enum folding_verdict { FOLDING_TELL, FOLDING_COUNT };
 
 struct folding;
 
-/* 0 or -ENOMEM. */
-int folding_new(struct folding **ret);
+/* window_ns: the first window of a group; 0: FOLDING_WINDOW_NS. 0 or -ENOMEM. */
+int folding_new(uint64_t window_ns, struct folding **ret);
 struct folding *folding_free(struct folding *folding);  /* takes NULL; returns NULL */
 
 /* at_ns: wall clock, when it happened; now_ns: monotonic. Never fails: without memory it is counted among the others. */

@@ -72,6 +72,7 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
         struct pending_loss *pending = pending_of(engine, loss);
         bool any = false;
 
+        process_table_doubt(engine->processes);
         for (size_t i = 0; i < engine->n_slots; i++)
                 any |= is_affected(&engine->slots[i], loss);
         for (size_t i = 0; i < engine->n_slots; i++) {

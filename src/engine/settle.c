@@ -57,6 +57,33 @@ struct completion {
         struct bytes key;
 };
 
+/* What the delta told in the same words and is another now has changed since: a process that wrote over its arguments. */
+static int tell_unsteady(struct completion *completion, const struct record *now) {
+        struct engine *engine = completion->engine;
+        const struct watch *kind = completion->slot->watch.kind;
+        const char *name = completion->slot->watch.settings->name;
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        const struct telling telling = { .seen_by = "event", .sensor = kind->sensor };
+        struct record told;
+        struct change change = { .kind = CHANGE_CHANGED, .fields = kind->fields, .before = &told, .after = now };
+        int r = baseline_of(engine)->ops->get(baseline_of(engine), name, kind->fields, now->key, &room, &told);
+
+        if (r <= 0)
+                return r;
+        for (size_t i = 0; kind->fields[i].name; i++)
+                /* A delta may carry the beginning alone of what is long. */
+                if (kind->fields[i].flags & FIELD_STEADY && told.values[i].present && now->values[i].present &&
+                    !(field_is_bytes(&kind->fields[i]) ? bytes_starts_with(now->values[i].bytes, told.values[i].bytes)
+                                                       : value_equal(&kind->fields[i], &told.values[i], &now->values[i])))
+                        r = 2;
+                else if (!(kind->fields[i].flags & FIELD_STEADY))
+                        told.values[i] = now->values[i]; /* a difference in words only */
+        if (r < 2)
+                return 0;
+        completion->slot->found++;
+        return tell_change(engine, completion->slot, &change, &telling);
+}
+
 /* The record as a look has it takes the place of what the delta told: the next comparison must not find a difference in words. */
 static int on_record(struct collector *collector, const struct record *record) {
         struct completion *completion = container_of(collector, struct completion, collector);
@@ -70,6 +97,8 @@ static int on_record(struct collector *collector, const struct record *record) {
                 return 0;
         if (kind->complete)
                 r = kind->complete(slot->state, &whole);
+        if (r == 0)
+                r = tell_unsteady(completion, &whole);
         if (r == 0)
                 r = engine_ensure_part(completion->engine);
         if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "disguise.h"
 #include "record-codec.h"
 #include "rules.h"
 #include "timestamp.h"
@@ -93,7 +94,7 @@ static bool fold(struct engine *engine, struct slot *slot, const struct change *
 
         process = telling->origin.known ? process_table_find(engine->processes, telling->origin.pid, telling->origin.start_ticks) : NULL;
         if (process && process->parent)
-                parent = process_table_find(engine->processes, process->parent, 0);
+                parent = process_table_parent(engine->processes, process->pid, process->start_ticks);
         key.executable = executable_of(process);
         key.parent_executable = executable_of(parent);
         key.user = process && process->flags & PROCESS_HAS_USERS ? process->user : UINT32_MAX;
@@ -191,6 +192,31 @@ bool tell_actor(struct engine *engine, const struct origin *origin, struct buffe
         return true;
 }
 
+/* ---- disguises ---- */
+
+static const struct value *value_of(const struct field *fields, const struct record *record, const char *name) {
+        int index = fields_find(fields, name);
+
+        return index >= 0 && record->values[index].present ? &record->values[index] : NULL;
+}
+
+/* Of a record that is a process: whether that looks like what it is. */
+static const char *disguise_of(struct engine *engine, const struct slot *slot, const struct change *change) {
+        const struct record *record = change->after;
+        const struct value *pid, *start, *arguments;
+        const struct process_facts *facts;
+
+        if (!record || !(slot->watch.kind->subjects & 1u << DELTA_PROCESS))
+                return NULL;
+        pid = value_of(change->fields, record, "pid");
+        start = value_of(change->fields, record, "start_ticks");
+        arguments = value_of(change->fields, record, "command_line");
+        if (!pid || !start)
+                return NULL;
+        facts = process_table_find(engine->processes, (uint32_t)pid->number, start->number);
+        return facts ? process_disguise(facts, arguments ? arguments->bytes : BYTES_NULL) : NULL;
+}
+
 /* ---- a change ---- */
 
 static bool folds(const struct slot *slot, const struct telling *telling, enum severity severity) {
@@ -203,10 +229,12 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         const struct action *action = rules_action(kind, change);
         enum severity severity = rules_severity(action, slot->watch.settings->priority);
         _cleanup_buffer_ struct buffer names = BUFFER_NULL;
+        const char *disguise;
         struct actor actor;
         struct event event;
 
-        if (folds(slot, telling, severity) && fold(engine, slot, change, action, telling))
+        disguise = disguise_of(engine, slot, change);
+        if (!disguise && folds(slot, telling, severity) && fold(engine, slot, change, action, telling))
                 return 0;
         event = (struct event){
                 .watch = slot->watch.settings->name,
@@ -221,6 +249,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
                 event.at = timestamp_of_ns(telling->at_ns);
         if (tell_actor(engine, &telling->origin, &names, &actor))
                 event.actor = &actor;
+        event_add(&event, "nephronix.disguise", FIELD_TEXT, value_string(disguise));
         if (telling->gap)
                 add_gap(engine, &event);
         return tell_event(engine, &event);

@@ -22,6 +22,7 @@ enum field_flags {
         FIELD_LOOKED   = 1 << 4, /* when the costly fields were read (FIELD_TIME); set by the engine, never compared */
         FIELD_CHANGED  = 1 << 5, /* time of the last change as the kernel tells it (ctime): evidence from a moment too close
                                   * to the look proves nothing (PLATFORM: ctime moves in ticks) */
+        FIELD_STEADY   = 1 << 6, /* a delta tells it in the words of a look: another value a moment later is a change */
 };
 
 /* One row of a watch's field table: names in configuration, JSON, man page and diff come from here, once. */

@@ -42,6 +42,7 @@ static const struct action configuration_refused = { "configuration-refused", "c
 static const struct action baseline_damaged = { "baseline-damaged", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action baseline_missing = { "baseline-missing", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action role_ended = { "role-ended", "process", "end", SEVERITY_HIGH, true, NULL };
+static const struct action sources_opened = { "sources-opened", "host", "info", SEVERITY_INFO, true, NULL };
 static const struct action source_ended = { "source-ended", "host", "info", SEVERITY_HIGH, true, NULL };
 static const struct action hook_finished = { "hook-finished", "process", "end", SEVERITY_INFO, true, NULL };
 static const struct action hook_failed = { "hook-failed", "process", "error", SEVERITY_MEDIUM, true, NULL };
@@ -133,6 +134,23 @@ static void notice(struct observer *observer, const struct action *action, struc
                 diagnostics_warn("%s", message ? message : action->action);
 }
 
+static int update_page(struct observer *observer) {
+        _cleanup_free_ struct source_report *reports = calloc(observer->n_taps + 1, sizeof(*reports));
+
+        if (!reports)
+                return -ENOMEM;
+        for (size_t i = 0; i < observer->n_taps; i++) {
+                const struct tap *tap = &observer->taps[i];
+
+                reports[i] = (struct source_report){ .name = tap->source->name, .opened = tap->state, .reason = tap->reason };
+                if (!tap->state && !tap->reason && tap->error)
+                        reports[i].reason = strerrordesc_np(-tap->error);
+                if (tap->state && tap->source->count)
+                        tap->source->count(tap->state, &reports[i].events, &reports[i].lost);
+        }
+        return status_page_update(observer->page, observer->engine, observer->recorder, reports, observer->n_taps);
+}
+
 /* That nobody can ask for the status is no reason not to watch: said once, tried again each round. */
 static void show_status(struct observer *observer) {
         int r = 0;
@@ -142,7 +160,7 @@ static void show_status(struct observer *observer) {
         if (!observer->page)
                 r = status_page_new(&observer->page_options, &observer->page);
         if (r == 0)
-                r = status_page_update(observer->page, observer->engine, observer->recorder, NULL, 0);
+                r = update_page(observer);
         if (r < 0 && !observer->page_fails)
                 diagnostics_error(r, "the status page in %s cannot be kept up to date", observer->options->settings->run_directory);
         observer->page_fails = r < 0;
@@ -235,6 +253,21 @@ static void open_tap(struct observer *observer, struct tap *tap) {
                 diagnostics_error(r, "source %s%s%s", tap->source->name, tap->reason ? ": " : "", tap->reason ? tap->reason : "");
 }
 
+/* Which rungs there are, and why the others are not: at start, and when that changes. */
+static void state_sources(struct observer *observer) {
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+        for (size_t i = 0; i < observer->n_taps; i++) {
+                const struct tap *tap = &observer->taps[i];
+                const char *why = tap->reason ? tap->reason : tap->error ? strerrordesc_np(-tap->error) : NULL;
+
+                buffer_printf(&text, "%s%s%s", i ? "; " : "", tap->source->name, tap->state ? "" : " not in use");
+                if (why)
+                        buffer_printf(&text, " (%s)", why);
+        }
+        notice(observer, &sources_opened, (struct event){ 0 }, "sources: %s", buffer_string(&text));
+}
+
 static void close_tap(struct observer *observer, struct tap *tap) {
         if (tap->state)
                 tap->source->close(tap->state);
@@ -264,6 +297,7 @@ static void follow_ended(struct observer *observer) {
                 open_closed_taps(observer);
                 notice(observer, &source_ended, (struct event){ 0 }, "source %s ended (%s) and %s", name, buffer_string(&tap->end_reason),
                        tap->state ? "was opened again" : "could not be opened again: the next one takes over");
+                state_sources(observer);
         }
 }
 
@@ -841,6 +875,7 @@ static int run(struct observer *observer, struct start *start) {
         int r;
 
         say_start(observer, start);
+        state_sources(observer);
         round_now(observer, true);
         observer->checked_ns = clock_ns(CLOCK_MONOTONIC);
         r = sleep_until_due(observer);

@@ -33,8 +33,8 @@ static const struct field fields[] = {
         [USER_ID] = { "user_id", "user.id", FIELD_IDENTIFIER, FIELD_EVIDENCE },
         [PARENT] = { "parent", "process.parent.pid", FIELD_NUMBER, FIELD_EVIDENCE },
         [TTY] = { "tty", NULL, FIELD_TEXT, FIELD_EVIDENCE },
-        [NAME] = { "name", "process.name", FIELD_TEXT, FIELD_EVIDENCE },
-        [COMMAND_LINE] = { "command_line", "process.command_line", FIELD_TEXT, FIELD_EVIDENCE },
+        [NAME] = { "name", "process.name", FIELD_TEXT, FIELD_EVIDENCE | FIELD_STEADY },
+        [COMMAND_LINE] = { "command_line", "process.command_line", FIELD_TEXT, FIELD_EVIDENCE | FIELD_STEADY },
         [BRACKET_NAME] = { "bracket_name", NULL, FIELD_TEXT, FIELD_QUIET }, /* what ps shows without a command line */
         [KERNEL_THREAD] = { "kernel_thread", NULL, FIELD_FLAG, FIELD_EVIDENCE },
         /* An execve that keeps pid, name and arguments is noticed by this alone. */

@@ -52,7 +52,7 @@ static void test_one_group(void **unused) {
         uint64_t next;
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         assert_int_equal(folding_due(folding, 0, &next), 0);
         assert_true(next == UINT64_MAX);
 
@@ -95,7 +95,7 @@ static void test_window_grows(void **unused) {
         uint64_t items = 0, tells = 0;
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         for (uint64_t now = 0; now <= 3600 * SECOND; now += SECOND / 10) {
                 tells += folding_take(folding, &key, WALL + now, now) == FOLDING_TELL;
                 items++;
@@ -115,7 +115,7 @@ static void test_keys_differ(void **unused) {
         struct folding_key keys[6];
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         for (size_t i = 0; i < ELEMENTS(keys); i++)
                 keys[i] = key_of("/bin/true");
         keys[1].executable = bytes_of_string("/bin/truf");
@@ -140,7 +140,7 @@ static void test_budget(void **unused) {
         char name[32];
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         for (unsigned i = 0; i < 10000; i++) {
                 struct folding_key key;
 
@@ -179,7 +179,7 @@ static void test_others(void **unused) {
         uint64_t items = 0, tells = 0;
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         for (unsigned i = 0; i < FOLDING_GROUPS_MAX; i++) {
                 struct folding_key key;
 
@@ -220,7 +220,7 @@ static void test_teller_fails(void **unused) {
         uint64_t next;
 
         (void)unused;
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         for (int i = 0; i < 4; i++)
                 (void)folding_take(folding, &key, WALL, SECOND);
         assert_int_equal(folding_flush(folding, 100 * SECOND, false, note, &told), -28);
@@ -239,7 +239,7 @@ static void test_sample_bounds(void **unused) {
 
         (void)unused;
         assert_non_null(large);
-        assert_int_equal(folding_new(&folding), 0);
+        assert_int_equal(folding_new(0, &folding), 0);
         folding_sample(folding, bytes_of_string("nobody's"));
         for (unsigned i = 0; i < 1000; i++) {
                 struct folding_key key;
@@ -274,7 +274,7 @@ static void test_exact(void **unused) {
                 uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15), now = draw(&state) % (1000 * SECOND), items = 0, tells = 0;
                 unsigned width = 1 + (unsigned)(draw(&state) % 8000);
 
-                assert_int_equal(folding_new(&folding), 0);
+                assert_int_equal(folding_new(0, &folding), 0);
                 for (unsigned i = 0; i < 20000; i++) {
                         char name[32], folder[32];
                         struct folding_key key;
