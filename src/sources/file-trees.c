@@ -500,12 +500,14 @@ static void scan_below(struct file_trees *trees, struct file_entry *parent, cons
 /* ---- a tree as a whole ---- */
 
 static void kill_tree(struct file_trees *trees, struct file_tree *tree) {
+        trees->departing = true; /* what is still in the queue of it lies elsewhere, or is seen by the look that follows */
         if (tree->top)
                 kill_entry(trees, tree->top);
         tree->top = NULL;
         for (size_t i = 0; i < tree->n_doors; i++)
                 kill_entry(trees, tree->doors[i]);
         tree->n_doors = 0;
+        trees->departing = false;
 }
 
 /* Marks what lies above the top, each for the name that leads on: a top that goes, comes or is replaced is seen there. Of a

@@ -636,6 +636,77 @@ static void test_filesystem_mark(void **state) {
         assert_false(told(scene, "ended"));
 }
 
+static void flood(struct scene *scene) {
+        char name[32];
+
+        (void)scene;
+        for (int i = 0; i < 9000; i++) {
+                (void)snprintf(name, sizeof(name), "t/%d", i);
+                put(name, "x");
+                need(unlink(name) == 0);
+        }
+        need(mkdir("t/late", 0755) == 0);
+}
+
+static void after_flood(struct scene *scene) { (void)scene; put("t/late/file", "x"); }
+
+/* Nobody reads for a while: fanotify has room for it, inotify says that it had none, and goes on with what is there now. */
+static void test_flood(void **state) {
+        struct scene *scene = *state;
+        uint64_t events, lost;
+
+        start(scene);
+        by_child(scene, flood);
+        if (scene->source == &source_fanotify)
+                assert_hint(scene, "w t/late appeared");
+        else
+                assert_true(wait_for(scene, "loss w overflow\n"));
+        (void)wait_for(scene, NULL);
+        by_child(scene, after_flood);
+        assert_hint(scene, "w t/late/file appeared");
+        scene->source->count(scene->state, &events, &lost);
+        assert_true(events >= 9000);
+        assert_int_equal(lost, scene->source == &source_fanotify ? 0 : 1);
+}
+
+static void touch_mounted(struct scene *scene) { (void)scene; put("t/sub/file", "x"); }
+static void touch_bound(struct scene *scene) { (void)scene; put("other/file", "x"); }
+
+/* What is mounted in a tree is of the tree, by whatever path it is written. */
+static void test_mounted(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *top = tree_path(&scene->tree, "t"), *sub = tree_path(&scene->tree, "t/sub");
+        _cleanup_free_ char *other = tree_path(&scene->tree, "other");
+        _cleanup_buffer_ struct buffer line = BUFFER_NULL;
+
+        tree_folder(&scene->tree, "t/sub");
+        scene->paths[0] = top;
+        buffer_printf(&line, "w %s/sub/file", top + 1);
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return; /* not root */
+        host_close(&scene->host);
+        assert_int_equal(host_open(&scene->host, "/"), 0);
+        start(scene);
+        buffer_clear(&scene->log);
+        assert_int_equal(mount("test", sub, "tmpfs", 0, NULL), 0);
+        assert_true(wait_for(scene, "/t\n"));
+        by_child(scene, touch_mounted);
+        buffer_append_string(&line, " appeared");
+        assert_hint(scene, buffer_string(&line));
+        assert_int_equal(umount(sub), 0);
+        (void)wait_for(scene, NULL);
+        /* a bind mount over it: the same path, other files */
+        assert_int_equal(mount(other, sub, NULL, MS_BIND, NULL), 0);
+        (void)wait_for(scene, NULL);
+        by_child(scene, touch_bound);
+        assert_hint(scene, buffer_string(&line));
+        assert_int_equal(umount(sub), 0);
+        (void)wait_for(scene, NULL);
+        by_child(scene, touch_bound);
+        assert_false(wait_for(scene, NULL));
+        assert_string_equal(buffer_string(&scene->log), "");
+}
+
 /* The descriptor of the kernel's facility among ours. */
 static int find_descriptor(const char *link) {
         for (int fd = 3; fd < 256; fd++) {
@@ -674,7 +745,8 @@ int main(void) {
         static const struct source *const rungs[] = { &source_fanotify, &source_inotify };
         const struct CMUnitTest tests[] = {
                 ON(test_acts), ON(test_new_directories), ON(test_moves), ON(test_hard_links), ON(test_other_routes), ON(test_top),
-                ON(test_excluded), ON(test_places), ON(test_filesystem_mark), ON(test_broken),
+                ON(test_excluded), ON(test_places), ON(test_filesystem_mark), ON(test_broken), ON(test_flood),
+                ON(test_mounted),
         };
         int failed = 0;
 
