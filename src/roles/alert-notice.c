@@ -84,7 +84,7 @@ static int on_told(void *context, const struct rounds_text_told *told, struct by
                 notice->severity = told->severity;
         if (notice->shown == notice->events++)
                 append_sentence(notice, sentence, who);
-        if (notice->json.size < JSON_MAX) {
+        if (json.size > 0 && notice->json.size < JSON_MAX) {
                 buffer_append_bytes(&notice->json, json);
                 buffer_append_byte(&notice->json, '\n');
         }

@@ -343,6 +343,25 @@ static int tell_ledger(struct recorder *recorder, struct bytes data) {
         return r;
 }
 
+/* --once leaves it to the daemon, who alerts. */
+static void restore_sentence(struct recorder *recorder, struct bytes data) {
+        struct bytes json = buffer_bytes(&recorder->line);
+
+        recorder->restored = true;
+        recorder->holding |= recorder->options.once;
+        if (recorder->holding)
+                return;
+        json = json.size > sizeof(uint64_t) ? bytes_of(json.data + sizeof(uint64_t), json.size - sizeof(uint64_t)) : BYTES_NULL;
+        (void)rounds_text_decode(recorder->rounds, data, json, recorder->alerted_sequence);
+}
+
+/* Another run's line is followed by its sentence. */
+static void remember_line(struct recorder *recorder, struct bytes data) {
+        buffer_clear(&recorder->line);
+        if (recorder->starting)
+                buffer_append_bytes(&recorder->line, data);
+}
+
 static int tell_entry(void *context, const struct outbox_entry *entry) {
         struct recorder *recorder = context;
         struct bytes data = entry->data;
@@ -352,6 +371,7 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
                 return 0;
         switch (entry->destination) {
         case OUTBOX_LEDGER:
+                remember_line(recorder, data);
                 r = tell_ledger(recorder, data);
                 break;
         case OUTBOX_TEXT: {
@@ -365,10 +385,8 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
                 break;
         }
         case OUTBOX_SENTENCE: /* of ours it waits in memory; another run's is told by our first round */
-                if (!recorder->starting)
-                        break;
-                if (rounds_text_decode(recorder->rounds, data, recorder->alerted_sequence) == 0)
-                        recorder->restored = true;
+                if (recorder->starting)
+                        restore_sentence(recorder, data);
                 break;
         case OUTBOX_ALERT:
                 recorder->holding |= recorder->options.once;
@@ -394,6 +412,10 @@ static int ahead_entry(void *context, const struct outbox_entry *entry) {
                 (void)tell_alert(recorder, entry->data);
                 recorder->alerted = entry->number;
         }
+        if (entry->number > recorder->drained && entry->destination == OUTBOX_LEDGER)
+                remember_line(recorder, entry->data);
+        if (entry->number > recorder->drained && entry->destination == OUTBOX_SENTENCE && recorder->starting)
+                restore_sentence(recorder, entry->data);
         /* The first that fails ends it: a later one that fits would make the ledger believe that it has both. */
         if (entry->number > recorder->drained && entry->destination == OUTBOX_LEDGER && !recorder->ledger_fails)
                 recorder->ledger_fails = tell_ledger(recorder, entry->data) < 0;

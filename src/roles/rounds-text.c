@@ -269,7 +269,7 @@ int rounds_text_encode(const struct rounds_text *text, struct buffer *ret) {
         return buffer_error(ret);
 }
 
-int rounds_text_decode(struct rounds_text *text, struct bytes bytes, uint64_t alerted_up_to) {
+int rounds_text_decode(struct rounds_text *text, struct bytes bytes, struct bytes json, uint64_t alerted_up_to) {
         struct encoded_told encoded;
         struct told told = { .sentence = text->sentences.size, .json = text->jsons.size };
         const char *name;
@@ -292,8 +292,12 @@ int rounds_text_decode(struct rounds_text *text, struct bytes bytes, uint64_t al
         told.tail_size = encoded.tail_size;
         told.who_size = encoded.who_size;
         buffer_append(&text->sentences, name + name_size + 1, told.sentence_size + told.tail_size);
+        if (!told.quiet && told.told.severity >= text->json_from && text->jsons.size < JSON_MAX) {
+                buffer_append_bytes(&text->jsons, json);
+                told.json_size = json.size;
+        }
         buffer_append(&text->told, &told, sizeof(told));
-        return buffer_error(&text->told) < 0 || buffer_error(&text->sentences) < 0 ? -ENOMEM : 0;
+        return buffer_error(&text->told) < 0 || buffer_error(&text->sentences) < 0 || buffer_error(&text->jsons) < 0 ? -ENOMEM : 0;
 }
 
 /* ---- lines ---- */

@@ -26,9 +26,9 @@ struct rounds_text *rounds_text_free(struct rounds_text *text);
 int rounds_text_event(struct rounds_text *text, const struct event *event, struct bytes json);
 
 /* The event that was noted last, as bytes that outlive us, and back: noted events wait for the round that settles them.
- * 0, -EBADMSG or -ENOMEM. 'alerted': people know of it already. */
+ * 0, -EBADMSG or -ENOMEM. json: its line in the ledger; may be empty. 'alerted': people know of it already. */
 int rounds_text_encode(const struct rounds_text *text, struct buffer *ret);
-int rounds_text_decode(struct rounds_text *text, struct bytes encoded, uint64_t alerted_up_to);
+int rounds_text_decode(struct rounds_text *text, struct bytes encoded, struct bytes json, uint64_t alerted_up_to);
 
 /* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */
 int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round);

@@ -1,0 +1,317 @@
+/* test-recorder.c - the daemon dies at every moment between a change and its text; the next one tells what is left to tell, once.
+ * The real baseline, ledger, text log; a watch whose truth the test sets; alerts go to a file. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "tree.h"
+
+#include "engine.h"
+#include "lmdb-baseline.h"
+#include "recorder.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/* Where the first life ends. */
+enum end {
+        END_AFTER_NOTE,         /* it stands in the journal, nobody was told */
+        END_IN_ALERT,           /* people were told, which is not noted yet */
+        END_AFTER_BATCH,        /* all were told, the text is still to come */
+        END_BEFORE_COMMIT,      /* of the round that settles it */
+        END_AFTER_COMMIT,       /* the text waits in the outbox */
+        END_STOPPED,            /* none of it: it was stopped */
+        ENDS
+};
+
+static const char *const end_names[] = { "after note", "in alert", "after batch", "before commit", "after commit", "stopped" };
+
+static struct tree tree;
+static const char *truth = "one";
+static enum end end = ENDS;
+static bool acting;             /* the change is under way */
+static struct baseline_ops ops;
+static const struct baseline_ops *real;
+
+static const struct field fields[] = { { "value", NULL, FIELD_TEXT, 0 }, { 0 } };
+
+static int fake_open(const struct watch_settings *settings, const struct host *host, void **ret_state) {
+        (void)settings;
+        (void)host;
+        *ret_state = &tree;
+        return 0;
+}
+
+static void fake_close(void *state) {
+        (void)state;
+}
+
+static int fake_collect(void *state, const struct collect_request *request, struct collector *collector) {
+        struct record record = { .key = bytes_of_string("alpha") };
+
+        (void)state;
+        (void)request;
+        record.values[0] = value_string(truth);
+        return collector->record(collector, &record);
+}
+
+static const struct watch fake = {
+        .kind = "fake", .noun = "thing", .sensor = "fake", .dataset = "fake", .fields = fields, .label = "it",
+        .can_look_within = true,
+        .appeared = { "thing-appeared", "host", "creation", SEVERITY_HIGH, true, "a thing came: {value}" },
+        .vanished = { "thing-vanished", "host", "deletion", SEVERITY_HIGH, true, "a thing went: {value}" },
+        .changed = { "thing-changed", "host", "change", SEVERITY_HIGH, true, "it is {value} now" },
+        .title_changed = "Things moved",
+        .open = fake_open, .collect = fake_collect, .close = fake_close,
+};
+
+static int send_to_file(const struct alert_settings *settings, const struct host *host, struct favours *favours,
+                        const struct notice *notice) {
+        _cleanup_free_ char *path = tree_path(&tree, "alerts");
+        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+        (void)settings;
+        (void)host;
+        (void)favours;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, notice->text.data, notice->text.size), notice->text.size);
+        assert_true(notice->json.size == 0 || notice->json.data[0] == '{');
+        (void)close(fd);
+        if (acting && end == END_IN_ALERT)
+                (void)raise(SIGKILL);
+        return 0;
+}
+
+static int note_commit(struct baseline *baseline, bool durable) {
+        int r = real->note_commit(baseline, durable);
+
+        if (acting && end == END_AFTER_NOTE)
+                (void)raise(SIGKILL);
+        return r;
+}
+
+static int commit(struct baseline *baseline) {
+        int r;
+
+        if (acting && end == END_BEFORE_COMMIT)
+                (void)raise(SIGKILL);
+        r = real->commit(baseline);
+        if (acting && end == END_AFTER_COMMIT)
+                (void)raise(SIGKILL);
+        return r;
+}
+
+/* ---- the clock ---- */
+
+static uint64_t now_ns = 1000 * SECOND;
+
+static struct timespec realtime(struct engine_clock *clock) {
+        (void)clock;
+        return (struct timespec){ .tv_sec = (time_t)(1800000000 + now_ns / SECOND) };
+}
+
+static uint64_t monotonic(struct engine_clock *clock) {
+        (void)clock;
+        return now_ns;
+}
+
+static void random_bytes(struct engine_clock *clock, void *ret, size_t size) {
+        static uint8_t count;
+
+        (void)clock;
+        memset(ret, ++count, size);
+}
+
+/* ---- one life ---- */
+
+struct life {
+        struct settings settings;
+        struct watch_settings watch_settings;
+        struct alert_settings alert;
+        struct engine_watch watch;
+        struct engine_clock clock;
+        struct lmdb_baseline *lmdb;
+        struct recorder *recorder;
+        struct engine *engine;
+};
+
+static void begin(struct life *life, bool once) {
+        static const struct sink sink = { "file", send_to_file };
+        static const struct sink *const sinks[] = { &sink, NULL };
+        static char name[] = "things", kind[] = "fake", alert[] = "people", alert_kind[] = "file";
+        _cleanup_free_ char *path = tree_path(&tree, "state/baseline");
+        struct recorder_options recorder = { .once = once };
+        struct engine_options engine = { .interval_ns = SECOND, .reconcile_ns = 600 * SECOND };
+
+        tree_folder(&tree, "state");
+        *life = (struct life){
+                .watch_settings = { .name = name, .kind = kind, .enabled = true, .priority = PRIORITY_HIGH },
+                .alert = { .name = alert, .kind = alert_kind, .enabled = true, .minimum = SEVERITY_HIGH },
+                .clock = { .realtime = realtime, .monotonic_ns = monotonic, .cpu_ns = monotonic, .random = random_bytes },
+        };
+        life->settings = (struct settings){
+                .state_directory = tree_path(&tree, "state"), .log_file = tree_path(&tree, "log"),
+                .log_max_size = 1 << 20, .log_max_use = 1 << 24, .ledger_segment_size = 1 << 20, .log_keep_ns = UINT64_MAX / 2,
+                .alerts = &life->alert, .n_alerts = 1,
+        };
+        life->watch = (struct engine_watch){ .kind = &fake, .settings = &life->watch_settings };
+        assert_true(lmdb_baseline_open(path, &life->lmdb) >= 0);
+        recorder.baseline = engine.baseline = lmdb_baseline_interface(life->lmdb);
+        real = recorder.baseline->ops;
+        ops = *real;
+        ops.note_commit = note_commit;
+        ops.commit = commit;
+        recorder.baseline->ops = &ops;
+        recorder.settings = &life->settings;
+        recorder.watches = engine.watches = &life->watch;
+        recorder.n_watches = engine.n_watches = 1;
+        recorder.sinks = sinks;
+        recorder.event_host = (struct event_host){ .name = "host", .version = "0" };
+        assert_int_equal(recorder_new(&recorder, &life->recorder), 0);
+        engine.clock = &life->clock;
+        engine.out = recorder_out(life->recorder);
+        engine.next_sequence = recorder_next_sequence(life->recorder);
+        engine.unsettled = recorder_restored(life->recorder);
+        assert_int_equal(engine_new(&engine, &life->engine), 0);
+        recorder_attach(life->recorder, life->engine);
+        assert_int_equal(engine_round(life->engine, true), 0);
+}
+
+static void stop(struct life *life) {
+        now_ns += 10 * SECOND;
+        assert_int_equal(engine_round(life->engine, false), 0);
+        assert_int_equal(recorder_stop(life->recorder), 0);
+        life->engine = engine_free(life->engine);
+        (void)recorder_free(life->recorder);
+        (void)lmdb_baseline_close(life->lmdb);
+        free(life->settings.state_directory);
+        free(life->settings.log_file);
+}
+
+static void first_life(void) {
+        struct life life;
+
+        begin(&life, false);
+        now_ns += SECOND / 2;
+        truth = "two";
+        engine_hint(life.engine, &(const struct hint){ .watch = "things", .key = bytes_of_string("alpha"), .source = "fake" });
+        acting = true;
+        assert_int_equal(engine_flush(life.engine), 0);
+        if (end == END_AFTER_BATCH)
+                (void)raise(SIGKILL);
+        now_ns += 10 * SECOND;
+        assert_int_equal(engine_round(life.engine, false), 0);
+        acting = false;
+        stop(&life);
+}
+
+static void later_life(bool once) {
+        struct life life;
+
+        end = ENDS;
+        now_ns += 100 * SECOND;
+        truth = "two";
+        begin(&life, once);
+        now_ns += 5 * SECOND;
+        assert_int_equal(engine_round(life.engine, false), 0);
+        stop(&life);
+}
+
+static void in_child(void (*function)(bool once), bool once) {
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                if (once) {
+                        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+                        (void)dup2(null, STDOUT_FILENO);
+                }
+                function(once);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status) && WEXITSTATUS(status))
+                fail_msg("a life ended with %d", WEXITSTATUS(status));
+}
+
+static void first(bool once) {
+        (void)once;
+        first_life();
+}
+
+/* ---- what people and programs read ---- */
+
+static size_t count_in(const char *name, const char *word) {
+        _cleanup_free_ char *path = tree_path(&tree, name), *line = NULL;
+        FILE *file = fopen(path, "re");
+        size_t size = 0, count = 0;
+
+        if (!file)
+                return 0;
+        while (getline(&line, &size, file) >= 0)
+                count += strstr(line, word) != NULL;
+        (void)fclose(file);
+        return count;
+}
+
+static size_t count_in_ledger(const char *word) {
+        _cleanup_free_ char *path = tree_path(&tree, "state/ledger");
+        struct dirent **entries = NULL;
+        int n = scandir(path, &entries, NULL, alphasort);
+        size_t count = 0;
+
+        for (int i = 0; i < n; i++) {
+                char name[300];
+
+                (void)snprintf(name, sizeof(name), "state/ledger/%s", entries[i]->d_name);
+                count += count_in(name, word);
+                free(entries[i]);
+        }
+        free(entries);
+        return count;
+}
+
+static void assert_told_once(const char *what) {
+        size_t ledger = count_in_ledger("\"thing-changed\""), text = count_in("log", "it is two now"),
+               alerts = count_in("alerts", "it is two now");
+        size_t most = end == END_IN_ALERT ? 2 : 1; /* nobody can know that it was sent */
+
+        if (ledger != 1 || text != 1 || alerts < 1 || alerts > most)
+                fail_msg("%s, %s: %zu in the ledger, %zu in the log, %zu alerts", end_names[end], what, ledger, text, alerts);
+}
+
+static void test_crash(void **state) {
+        (void)state;
+        for (end = 0; end < ENDS; end++) {
+                tree_make(&tree);
+                in_child(first, false);
+                in_child(later_life, false);
+                in_child(later_life, false);
+                assert_told_once("a daemon");
+                tree_remove(&tree);
+        }
+}
+
+/* A look by hand in between alerts nobody, and must not take the alert away from the daemon that comes after it. */
+static void test_crash_and_once(void **state) {
+        (void)state;
+        for (end = 0; end < ENDS; end++) {
+                tree_make(&tree);
+                in_child(first, false);
+                in_child(later_life, true);
+                in_child(later_life, false);
+                assert_told_once("--once and a daemon");
+                tree_remove(&tree);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_crash),
+                cmocka_unit_test(test_crash_and_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
