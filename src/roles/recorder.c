@@ -65,6 +65,7 @@ struct recorder {
         struct buffer fast;             /* lines of this batch: sequence, size, line; one after the other */
         uint64_t alerted_s;             /* monotonic: when people were told last */
         uint64_t alerted_sequence;      /* up to which they were, as an earlier run noted it */
+        uint64_t filed_sequence;        /* up to which it has filed the text */
         bool starting;                  /* what waits in the outbox is another run's */
         bool restored;                  /* some of it was noted: the first round settles it */
 
@@ -307,6 +308,8 @@ static int on_finish(struct engine_out *out, const struct round *round) {
         r = rounds_text_write(recorder->rounds, recorder->engine, round);
         if (r == 0)
                 r = file_chunk(recorder);
+        if (r == 0 && !recorder->holding) /* their sentences may stay in the outbox for longer, while the log cannot be written */
+                r = set_number_fact(recorder, "filed", engine_next_sequence(recorder->engine) - 1);
         if (r == 0)
                 r = file_notice(recorder, round);
         return r < 0 ? r : set_facts(recorder);
@@ -347,6 +350,8 @@ static int tell_ledger(struct recorder *recorder, struct bytes data) {
 static void restore_sentence(struct recorder *recorder, struct bytes data) {
         struct bytes json = buffer_bytes(&recorder->line);
 
+        if (rounds_text_encoded_sequence(data) <= recorder->filed_sequence)
+                return;
         recorder->restored = true;
         recorder->holding |= recorder->options.once;
         if (recorder->holding)
@@ -699,6 +704,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
                 goto fail;
         recorder->first_ledger_sequence = ledger_last_sequence(recorder->ledger);
         recorder->alerted_sequence = get_number_fact(recorder, "alerted");
+        recorder->filed_sequence = get_number_fact(recorder, "filed");
         recorder->starting = true;
         r = drain(recorder);
         recorder->starting = false;

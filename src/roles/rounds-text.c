@@ -269,6 +269,15 @@ int rounds_text_encode(const struct rounds_text *text, struct buffer *ret) {
         return buffer_error(ret);
 }
 
+uint64_t rounds_text_encoded_sequence(struct bytes encoded) {
+        struct encoded_told told;
+
+        if (encoded.size < sizeof(told))
+                return 0;
+        memcpy(&told, encoded.data, sizeof(told));
+        return told.sequence;
+}
+
 int rounds_text_decode(struct rounds_text *text, struct bytes bytes, struct bytes json, uint64_t alerted_up_to) {
         struct encoded_told encoded;
         struct told told = { .sentence = text->sentences.size, .json = text->jsons.size };

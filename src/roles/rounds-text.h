@@ -28,6 +28,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
 /* The event that was noted last, as bytes that outlive us, and back: noted events wait for the round that settles them.
  * 0, -EBADMSG or -ENOMEM. json: its line in the ledger; may be empty. 'alerted': people know of it already. */
 int rounds_text_encode(const struct rounds_text *text, struct buffer *ret);
+uint64_t rounds_text_encoded_sequence(struct bytes encoded);      /* 0: makes no sense */
 int rounds_text_decode(struct rounds_text *text, struct bytes encoded, struct bytes json, uint64_t alerted_up_to);
 
 /* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */

@@ -307,10 +307,50 @@ static void test_crash_and_once(void **state) {
         }
 }
 
+/* ---- the log cannot be written ---- */
+
+static void change(struct life *life, const char *now) {
+        now_ns += SECOND / 2;
+        truth = now;
+        engine_hint(life->engine, &(const struct hint){ .watch = "things", .key = bytes_of_string("alpha"), .source = "fake" });
+        assert_int_equal(engine_flush(life->engine), 0);
+        now_ns += 10 * SECOND;
+        assert_int_equal(engine_round(life->engine, false), 0);
+}
+
+static void blocked_life(bool once) {
+        _cleanup_free_ char *log = tree_path(&tree, "log");
+        struct life life;
+
+        begin(&life, once);
+        assert_int_equal(unlink(log), 0);
+        assert_int_equal(mkdir(log, 0700), 0);
+        change(&life, "one and a half");
+        change(&life, "two");
+        assert_int_equal(rmdir(log), 0);
+        (void)raise(SIGKILL);
+}
+
+/* The text of both waits in the outbox; what it was made of does not, or it would be told again. */
+static void test_blocked(void **state) {
+        (void)state;
+        end = ENDS - 1;
+        tree_make(&tree);
+        in_child(blocked_life, false);
+        in_child(later_life, false);
+        in_child(later_life, false);
+        assert_int_equal(count_in_ledger("\"thing-changed\""), 2);
+        assert_int_equal(count_in("log", "it is one and a half now"), 1);
+        assert_int_equal(count_in("log", "it is two now"), 1);
+        assert_true(count_in("alerts", "it is two now") >= 1);
+        tree_remove(&tree);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crash),
                 cmocka_unit_test(test_crash_and_once),
+                cmocka_unit_test(test_blocked),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
