@@ -30,7 +30,7 @@ static __always_inline __u16 own_port(struct sock *sock) {
 static __always_inline void describe(struct proto_connection *connection, struct sock *sock) {
         const struct sock_common *common = &sock->__sk_common;
 
-        connection->cookie = bpf_get_socket_cookie(sock);
+        connection->cookie = knows_socket_cookie ? bpf_get_socket_cookie(sock) : 0;
         connection->network_namespace = common->skc_net.net->ns.inum;
         connection->interface = common->skc_bound_dev_if;
         connection->user = sock->sk_uid.val;
@@ -75,7 +75,7 @@ int BPF_PROG(connection_changed, struct sock *sock, int before, int now) {
         __u64 key = (unsigned long)sock;
         struct proto_origin origin, *known;
 
-        if (!knows_socket_cookie || sock->sk_protocol != IPPROTO_TCP)
+        if (sock->sk_protocol != IPPROTO_TCP)
                 return 0;
         if (now == TCP_SYN_SENT) {
                 set_origin(&origin);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* process.bpf.c - programs begun (execve) and processes ended. */
-#include "process.h"
+#include "task.h"
 
 static __always_inline void put_program(struct scratch *scratch, struct file *file) {
         struct inode *inode = file->f_inode;
@@ -11,7 +11,7 @@ static __always_inline void put_program(struct scratch *scratch, struct file *fi
         process->device = inode->i_sb->s_dev;
         if (inode->i_nlink == 0)
                 process->flags |= dentry->d_parent == dentry ? PROTO_FROM_MEMFD : PROTO_DELETED;
-        if (!reads_kernel_memory || put_path(scratch, dentry, file->f_path.mnt) < 0) {
+        if (!reads_memory || put_path(scratch, dentry, file->f_path.mnt) < 0) {
                 process->flags |= PROTO_PATH_CUT;
                 scratch->end = 0;
         }
@@ -21,7 +21,7 @@ static __always_inline void put_program(struct scratch *scratch, struct file *fi
 static __always_inline void put_directory(struct scratch *scratch, struct fs_struct *fs) {
         __u32 start = scratch->end;
 
-        if (!reads_kernel_memory || put_path(scratch, fs->pwd.dentry, fs->pwd.mnt) < 0) {
+        if (!reads_memory || put_path(scratch, fs->pwd.dentry, fs->pwd.mnt) < 0) {
                 scratch->process.flags |= PROTO_DIRECTORY_CUT;
                 scratch->end = start;
         }
@@ -36,7 +36,8 @@ static __always_inline void put_arguments(struct scratch *scratch, struct mm_str
                 scratch->process.flags |= PROTO_ARGUMENTS_CUT;
                 size = PROTO_ARGUMENTS_MAX;
         }
-        if (end > PROTO_PATHS_MAX || bpf_probe_read_user(scratch->text + end, size, (const void *)from) < 0) {
+        if (!reads_memory || end > PROTO_PATHS_MAX ||
+            bpf_probe_read_user(scratch->text + end, size, (const void *)from) < 0) {
                 scratch->process.flags |= PROTO_ARGUMENTS_CUT;
                 size = 0;
         }

@@ -72,7 +72,7 @@ struct proto_origin {
 struct proto_connection {
         struct proto_header header;
         struct proto_origin origin;
-        __u64 cookie;
+        __u64 cookie;                           /* 0: this kernel does not tell programs */
         __u32 network_namespace;
         __u32 interface;
         __u32 user;

@@ -14,9 +14,10 @@ struct {
 } ring __weak SEC(".maps");
 
 /* Set by user space before the programs are loaded: what cannot be reached is not even looked at by the verifier. */
-const volatile bool reads_kernel_memory __weak;       /* bpf_probe_read_kernel(): not under lockdown=confidentiality */
+const volatile bool reads_memory __weak;         /* bpf_probe_read_...(): not under lockdown=confidentiality, where libbpf
+                                                 * turns even those for user memory into what is forbidden */
 const volatile bool knows_current_task __weak;        /* bpf_get_current_task_btf(): Linux 5.11 */
-const volatile bool knows_socket_cookie __weak;       /* bpf_get_socket_cookie() for tracing: Linux 5.12 */
+const volatile bool knows_socket_cookie __weak;  /* bpf_get_socket_cookie() for tracing: Linux 5.12 */
 const volatile __u64 wake_at __weak = RING_SIZE / WAKE_PART; /* bytes that wake the reader even while it batches */
 
 /* Written by user space while the programs run: the reader comes by itself every few milliseconds, do not wake it. */

@@ -17,6 +17,7 @@
 #include "fd.h"
 #include "host.h"
 #include "loop.h"
+#include "process.h"
 #include "proto.h"
 
 #pragma GCC diagnostic push
@@ -28,9 +29,9 @@
 
 enum {
         PROGRAMS_MAX = 16,
-        BATCH_MS = 4,                   /* how long a record may wait for company */
-        BUSY_MS = 8, BUSY_RECORDS = 24, /* so many within so long: batch */
-        QUIET_RECORDS = 4, QUIET_TICKS = 8, /* at most so many in each of so many ticks: wake up for each again */
+        BATCH_MS = 2,                   /* how long a record may wait for company */
+        BUSY_MS = 8, BUSY_RECORDS = 32, /* so many within so long: batch */
+        QUIET_RECORDS = 5, QUIET_TICKS = 16, /* at most so many in each of so many ticks: wake up for each again */
         HOST_PID_NAMESPACE = 0xeffffffc, /* PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h */
 };
 
@@ -39,18 +40,17 @@ static const char source_name[] = "bpf";
 /* Functions of the kernel that tell that it knows a helper. */
 static const char socket_cookie[] = "bpf_get_socket_ptr_cookie", current_task[] = "bpf_get_current_task_btf";
 
-/* What is loaded for which subject. A kernel without the tracepoint, or without the function, goes without it. */
+/* What is loaded for which subject. A kernel without the tracepoint goes without it. */
 static const struct program {
-        const char *name, *tracepoint, *function;
+        const char *name, *tracepoint;
         unsigned subjects;
         bool essential;                 /* without it the subject is not told at all */
 } programs[] = {
-        { "process_executed", "btf_trace_sched_process_exec", NULL, 1U << DELTA_PROCESS, true },
-        { "process_exited", "btf_trace_sched_process_exit", NULL, 1U << DELTA_PROCESS, true },
-        /* A connection is told from the next one with the same addresses by its cookie alone: Linux 5.12. */
-        { "connection_changed", "btf_trace_inet_sock_set_state", socket_cookie, 1U << DELTA_CONNECTION, true },
-        { "module_loaded", "btf_trace_module_load", NULL, 1U << DELTA_MODULE, true },
-        { "module_freed", "btf_trace_module_free", NULL, 1U << DELTA_MODULE, true },
+        { "process_executed", "btf_trace_sched_process_exec", 1U << DELTA_PROCESS, true },
+        { "process_exited", "btf_trace_sched_process_exit", 1U << DELTA_PROCESS, true },
+        { "connection_changed", "btf_trace_inet_sock_set_state", 1U << DELTA_CONNECTION, true },
+        { "module_loaded", "btf_trace_module_load", 1U << DELTA_MODULE, true },
+        { "module_freed", "btf_trace_module_free", 1U << DELTA_MODULE, true },
 };
 
 static const struct {
@@ -71,6 +71,7 @@ struct attached {
 };
 
 struct bpf_state {
+        const struct host *host;                /* borrowed */
         struct source_listener *listener;       /* borrowed */
         struct probes *probes;                  /* owned: the skeleton */
         struct bpf_ring ring;
@@ -78,6 +79,7 @@ struct bpf_state {
         struct attached attached[PROGRAMS_MAX];
         size_t n_attached;
         struct buffer room;                     /* of the record at hand */
+        struct buffer text, executable, command_line; /* of /proc, for what it does not tell */
         unsigned subjects;
         uint64_t own_network;                   /* inode of our own network namespace */
         uint64_t monotonic_to_wall;             /* now: nanoseconds between the two clocks */
@@ -109,6 +111,9 @@ static void bpf_close(void *data) {
                 (void)bpf_link__destroy(state->attached[i].link);
         probes__destroy(state->probes);
         buffer_done(&state->room);
+        buffer_done(&state->text);
+        buffer_done(&state->executable);
+        buffer_done(&state->command_line);
         free(state);
 }
 
@@ -147,6 +152,23 @@ static void report_losses(struct bpf_state *state) {
         }
 }
 
+/* A path too deep, arguments that were not in memory, or a kernel that lets no program read: as long as the process is there, /proc
+ * knows. */
+static void fill_gaps(struct bpf_state *state, struct process_facts *facts) {
+        struct process_place place = { .proc_fd = state->host->proc_fd, .pid = facts->pid };
+        struct process_stat stat;
+        bool deleted;
+
+        if (process_read_stat(&place, &state->text, &stat) < 0 || stat.start_ticks != facts->start_ticks)
+                return;
+        if (facts->executable.size == 0 && process_read_executable(&place, &state->executable, &deleted) == 0)
+                facts->executable = buffer_bytes(&state->executable);
+        if (facts->command_line.size == 0 && process_read_command_line(&place, &state->text, &state->command_line) == 0)
+                facts->command_line = buffer_bytes(&state->command_line);
+        if (facts->executable.size > 0 && facts->command_line.size > 0)
+                facts->flags &= ~(unsigned)PROCESS_CUT;
+}
+
 static int take_record(void *context, struct bytes record) {
         struct bpf_state *state = context;
         struct delta delta;
@@ -160,8 +182,21 @@ static int take_record(void *context, struct bytes record) {
                 return 0;
         delta.source = source_name;
         delta.at_ns += state->monotonic_to_wall;
+        if (delta.subject == DELTA_CONNECTION && delta.connection.cookie == 0) {
+                struct hint hint = {
+                        .kind = "connections", .origin = delta.origin, .source = source_name,
+                        .flags = delta.kind == DELTA_APPEARED ? HINT_APPEARED : HINT_VANISHED,
+                };
+
+                state->events++;
+                state->listener->hint(state->listener, &hint);
+                return 0;
+        }
         if (delta.subject == DELTA_CONNECTION && delta.connection.network_namespace == state->own_network)
                 delta.connection.network_namespace = 0;
+        if (delta.subject == DELTA_PROCESS && delta.kind == DELTA_APPEARED && (delta.process.flags & PROCESS_CUT) &&
+            (delta.process.executable.size == 0 || delta.process.command_line.size == 0))
+                fill_gaps(state, &delta.process);
         state->events++;
         state->listener->delta(state->listener, &delta);
         return 0;
@@ -268,13 +303,13 @@ static unsigned attach(struct bpf_state *state) {
 }
 
 /* 0 or negative errno and no skeleton. */
-static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted, bool reads_kernel_memory) {
+static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted, bool reads_memory) {
         int r;
 
         state->probes = probes__open();
         if (!state->probes)
                 return -errno;
-        state->probes->rodata->reads_kernel_memory = reads_kernel_memory;
+        state->probes->rodata->reads_memory = reads_memory;
         state->probes->rodata->knows_current_task = kernel_has(btf, current_task, BTF_KIND_FUNC);
         state->probes->rodata->knows_socket_cookie = kernel_has(btf, socket_cookie, BTF_KIND_FUNC);
         for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
@@ -283,9 +318,7 @@ static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted,
                 if (program)
                         (void)bpf_program__set_autoload(
                                 program, (programs[i].subjects & wanted) &&
-                                                 kernel_has(btf, programs[i].tracepoint, BTF_KIND_TYPEDEF) &&
-                                                 (!programs[i].function ||
-                                                  kernel_has(btf, programs[i].function, BTF_KIND_FUNC)));
+                                                 kernel_has(btf, programs[i].tracepoint, BTF_KIND_TYPEDEF));
         }
         r = probes__load(state->probes);
         if (r < 0) {
@@ -353,6 +386,11 @@ static void say_coverage(struct bpf_state *state) {
                 struct coverage coverage = rows[i].coverage;
 
                 coverage.mechanism = source_name;
+                if (rows[i].subject == DELTA_CONNECTION && !state->probes->rodata->knows_socket_cookie) {
+                        coverage.level = COVERAGE_WAKES;
+                        coverage.limits = "connections that end before they are looked at, for this kernel tells programs no "
+                                          "cookies of sockets (Linux 5.12), and connected UDP sockets";
+                }
                 if (state->subjects & 1U << rows[i].subject)
                         state->listener->covers(state->listener, &coverage);
         }
@@ -378,6 +416,7 @@ static int bpf_open(const struct source_request *request, void **ret_state, unsi
         state = calloc(1, sizeof(*state));
         if (!state)
                 return -ENOMEM;
+        state->host = request->host;
         state->listener = request->listener;
         state->ring = BPF_RING_NULL;
         state->file.fd = state->timer.fd = -1;
@@ -403,9 +442,12 @@ static int bpf_open(const struct source_request *request, void **ret_state, unsi
         }
         state->read_ns = clock_ns(CLOCK_REALTIME);
         *ret_state = state;
-        *ret_subjects = state->subjects;
-        state->subjects |= 1U << DELTA_INCIDENT;
         say_coverage(state);
+        *ret_subjects = state->subjects;
+        /* A connection is told from the next one with the same addresses by its cookie alone: without, there are only hints. */
+        if (!state->probes->rodata->knows_socket_cookie)
+                *ret_subjects &= ~(1U << DELTA_CONNECTION);
+        state->subjects |= 1U << DELTA_INCIDENT;
         return 0;
 }
 

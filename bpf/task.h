@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* process.h - programs begun and ended. */
+/* task.h - programs begun and ended. */
 #pragma once
 
 #include "ring.h"
