@@ -8,10 +8,13 @@
 #include "clock-jumps.h"
 #include "connections.h"
 #include "exec.h"
+#include "fanotify.h"
 #include "files.h"
+#include "inotify.h"
 #include "kernel-log.h"
 #include "kernel-messages.h"
 #include "modules.h"
+#include "mounts.h"
 #include "packages.h"
 #include "perf-bpf.h"
 #include "process-connector.h"
@@ -40,10 +43,13 @@ const struct source *const registry_sources[] = {
         &source_timer,
         &source_bpf,
         &source_perf,
+        &source_fanotify,
         &source_process_connector,
         &source_socket_destroy,
         &source_uevent,
         &source_audit,
+        &source_inotify,
+        &source_mounts,
         &source_kernel_log,
         &source_clock,
         NULL,

@@ -12,6 +12,7 @@ enum delta_subject {
         DELTA_CONNECTION,       /* appeared: established; vanished: closed */
         DELTA_MODULE,
         DELTA_BPF_PROGRAM,
+        DELTA_FILE,             /* hints alone, no deltas: whether somebody tells of files */
         DELTA_INCIDENT,         /* something happened that leaves no state: always DELTA_APPEARED */
         DELTA_SUBJECTS
 };

@@ -367,7 +367,7 @@ static int fanotify_open(const struct source_request *request, void **ret_state,
                 return r;
         }
         *ret_state = state;
-        *ret_subjects = 0;
+        *ret_subjects = 1u << DELTA_FILE;
         return 0;
 }
 
@@ -434,6 +434,7 @@ static void fanotify_count(void *data, uint64_t *ret_events, uint64_t *ret_lost)
 
 const struct source source_fanotify = {
         .name = "fanotify",
+        .subjects = 1u << DELTA_FILE,
         .open = fanotify_open,
         .close = fanotify_close,
         .drain = fanotify_drain,

@@ -21,10 +21,15 @@ static void inotify_close(void *data) {
 }
 
 static int inotify_open(const struct source_request *request, void **ret_state, unsigned *ret_subjects, const char **ret_reason) {
-        struct inotify_state *state = calloc(1, sizeof(*state));
+        struct inotify_state *state;
         struct file_rung *rungs[1];
         int r;
 
+        if (!(request->wanted & 1u << DELTA_FILE)) {
+                *ret_reason = "another source tells of files";
+                return -EOPNOTSUPP;
+        }
+        state = calloc(1, sizeof(*state));
         if (!state)
                 return -ENOMEM;
         state->trees = FILE_TREES_NULL;
@@ -41,7 +46,7 @@ static int inotify_open(const struct source_request *request, void **ret_state, 
                 return r;
         }
         *ret_state = state;
-        *ret_subjects = 0;
+        *ret_subjects = 1u << DELTA_FILE;
         return 0;
 }
 
@@ -71,6 +76,7 @@ static void inotify_count(void *data, uint64_t *ret_events, uint64_t *ret_lost) 
 
 const struct source source_inotify = {
         .name = "inotify",
+        .subjects = 1u << DELTA_FILE,
         .open = inotify_open,
         .close = inotify_close,
         .drain = inotify_drain,

@@ -126,6 +126,7 @@ static inline void listen_delta(struct source_listener *listener, const struct d
                               (unsigned long long)delta->bpf_program.tag);
                 listen_bytes(listen, "name", delta->bpf_program.name);
                 break;
+        case DELTA_FILE:
         case DELTA_INCIDENT:
                 buffer_printf(text, "incident %s", incidents[delta->incident.kind]);
                 listen_bytes(listen, "what", delta->incident.what);

@@ -43,7 +43,7 @@ static char *line_of(struct listen *listen, const char *start) {
 }
 
 static void test_executed_and_exited(void **unused) {
-        char *const arguments[] = { (char *)"true name", (char *)"with blank", (char *)"", (char *)"end", NULL };
+        char *const arguments[] = { (char *)(uintptr_t)"true name", (char *)(uintptr_t)"with blank", (char *)(uintptr_t)"", (char *)(uintptr_t)"end", NULL };
         _cleanup_free_ char *appeared = NULL, *vanished = NULL;
         struct listen listen;
         char start[64], end[64], text[256];
@@ -92,7 +92,7 @@ static void test_only_forked(void **unused) {
 }
 
 static void test_from_memory_and_deleted(void **unused) {
-        char *const arguments[] = { (char *)"hidden", NULL };
+        char *const arguments[] = { (char *)(uintptr_t)"hidden", NULL };
         static char program[1 << 20];
         char copy[] = "/tmp/nephronix-deleted-XXXXXX", start[64];
         int from, memory, file;
@@ -220,7 +220,7 @@ static void test_connections(void **unused) {
 /* What another source tells of already is not told. */
 static void test_only_what_is_wanted(void **unused) {
         struct listen listen;
-        char *const arguments[] = { (char *)"unwanted", NULL };
+        char *const arguments[] = { (char *)(uintptr_t)"unwanted", NULL };
 
         (void)unused;
         listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_CONNECTION);
@@ -234,7 +234,7 @@ static void test_only_what_is_wanted(void **unused) {
 /* Nothing of it is lost, however the reader goes from waking up for each to batches and back. */
 static void test_storm(void **unused) {
         enum { RUNS = 600 };
-        char *const arguments[] = { (char *)"true", (char *)"storm-of-tests", NULL };
+        char *const arguments[] = { (char *)(uintptr_t)"true", (char *)(uintptr_t)"storm-of-tests", NULL };
         struct listen listen;
         char end[64] = "";
         size_t told = 0;
@@ -261,7 +261,7 @@ static void test_storm(void **unused) {
 static void test_overflow_is_counted(void **unused) {
         enum { RUNS = 2300, LONG = 120 * 1024 };
         static char text[LONG + 1];
-        char *const arguments[] = { (char *)"overflow", text, NULL };
+        char *const arguments[] = { (char *)(uintptr_t)"overflow", text, NULL };
         uint64_t events = 0, lost = 0;
         struct listen listen;
         size_t told = 0;
