@@ -125,6 +125,7 @@ struct engine {
         uint64_t fast_sequence;         /* of its first event */
         size_t notes_told;              /* events told since the last settling: each holds kilobytes until then */
         size_t notes_kept;              /* batches kept since */
+        size_t staged_bytes, noted_bytes; /* about: of this batch; kept since */
         bool notes;                     /* something is noted that is not settled */
         uint64_t settle_ns;             /* monotonic: when it has to be; UINT64_MAX: never */
         uint64_t settle_delay_ns, settled_ns;
@@ -198,7 +199,8 @@ void tell_notice(struct engine *engine, struct slot *slot, const struct action *
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source);
 void key_list_clear(struct key_list *list);
 void key_list_done(struct key_list *list);
-void slot_stage(struct slot *slot, struct bytes key);
+/* A change is about to be staged. */
+void slot_stage(struct engine *engine, struct slot *slot, const struct change *change);
 /* What is staged stands and is told; more may follow. */
 int keep_batch(struct engine *engine);
 

@@ -41,7 +41,7 @@ struct round {
 
 struct engine_out {
         /* --- The short way: in a batch, not in a transaction. --- */
-        /* Stage the event's line and sentence as notes. Negative: the batch is given up. */
+        /* Stage the event's line and sentence as notes. About how many bytes; negative: the batch is given up. */
         int (*note)(struct engine_out *out, const struct event *event);
         /* All events of the batch are staged: stage what goes with them. */
         int (*noting)(struct engine_out *out, const struct round *batch);

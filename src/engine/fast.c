@@ -7,7 +7,11 @@
 #include "record-codec.h"
 #include "timestamp.h"
 
-enum { BATCH_EVENTS_MOST = 256 };      /* told in one go */
+enum {
+        BATCH_EVENTS_MOST = 256,        /* told in one go */
+        BATCH_BYTES_MOST = 1 << 20,     /* a journal holds 8 MiB, a batch that does not fit is lost */
+        NOTE_BYTES = 128,               /* of a note, without its bytes */
+};
 
 /* ---- lists of keys ---- */
 
@@ -114,10 +118,16 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
 
 /* ---- what a batch has staged ---- */
 
-void slot_stage(struct slot *slot, struct bytes key) {
-        uint64_t bit = hash_of(key, slot) % (STAGED_WORDS * 64);
+void slot_stage(struct engine *engine, struct slot *slot, const struct change *change) {
+        const struct record *record = change_record(change);
+        uint64_t bit = hash_of(record->key, slot) % (STAGED_WORDS * 64);
 
+        engine->staged = slot->noted = true;
         slot->staged[bit / 64] |= UINT64_C(1) << bit % 64;
+        engine->staged_bytes += NOTE_BYTES + record->key.size;
+        for (size_t i = 0; change->after && change->fields[i].name; i++)
+                if (record->values[i].present && field_is_bytes(&change->fields[i]))
+                        engine->staged_bytes += record->values[i].bytes.size;
 }
 
 /* What was staged of this key, or of one that looks like it, is kept: only then is it known. */
@@ -218,6 +228,7 @@ static void open_batch(struct engine *engine) {
         engine_begin_round(engine);
         engine->fast = true;
         engine->staged = engine->high = false;
+        engine->staged_bytes = 0;
         engine->fast_sequence = engine->sequence;
         for (size_t i = 0; i < engine->n_slots; i++)
                 memset(engine->slots[i].staged, 0, sizeof(engine->slots[i].staged));
@@ -269,12 +280,27 @@ int keep_batch(struct engine *engine) {
         if (engine->round.events > 0)
                 out->noted(out, &engine->round);
         engine->staged = engine->high = false;
+        engine->staged_bytes = 0;
         engine->round.events = 0;
         engine->fast_sequence = engine->sequence;
         return 0;
 }
 
 /* ---- deltas ---- */
+
+/* A batch of thousands must not outgrow the journal. */
+static int make_room(struct engine *engine) {
+        uint64_t now_ns = engine_now_ns(engine);
+        int r = 0;
+
+        if (engine->round.events >= BATCH_EVENTS_MOST || engine->staged_bytes >= BATCH_BYTES_MOST)
+                r = keep_batch(engine);
+        if (r == 0 && engine->settle_ns <= now_ns && engine->retry_ns <= now_ns && engine->fast && !engine->staged) {
+                engine->fast = false;
+                r = settle(engine);
+        }
+        return r;
+}
 
 static int tell_incident(struct engine *engine, const struct delta *delta) {
         _cleanup_buffer_ struct buffer room = BUFFER_NULL, names = BUFFER_NULL;
@@ -332,8 +358,7 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
                 change = (struct change){ .kind = CHANGE_VANISHED, .fields = kind->fields, .before = &known };
         }
         open_batch(engine);
-        engine->staged = slot->noted = true;
-        slot_stage(slot, record->key);
+        slot_stage(engine, slot, &change);
         r = change.after ? baseline->ops->note_put(baseline, name, kind->fields, record)
                          : baseline->ops->note_remove(baseline, name, known.key);
         if (r < 0)
@@ -364,6 +389,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
         struct delta whole = *delta;
         int r = 0;
 
+        (void)make_room(engine); /* before the first byte is borrowed */
         if (delta->subject == DELTA_PROCESS) {
                 const struct process_facts *facts;
 
@@ -478,20 +504,6 @@ static int look_hinted(struct engine *engine, struct slot *slot) {
         engine->fatal = 0;
         r = look_at(engine, slot, false);
         return engine->fatal ? engine->fatal : r;
-}
-
-/* A batch of thousands must not outgrow the journal. */
-static int make_room(struct engine *engine) {
-        uint64_t now_ns = engine_now_ns(engine);
-        int r = 0;
-
-        if (engine->round.events >= BATCH_EVENTS_MOST)
-                r = keep_batch(engine);
-        if (r == 0 && engine->settle_ns <= now_ns && engine->retry_ns <= now_ns && engine->fast && !engine->staged) {
-                engine->fast = false;
-                r = settle(engine);
-        }
-        return r;
 }
 
 int engine_flush(struct engine *engine) {

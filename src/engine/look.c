@@ -20,8 +20,7 @@ static int keep_change(struct look *look, const struct change *change) {
         int r;
 
         if (look->engine->fast) {
-                look->engine->staged = look->slot->noted = true;
-                slot_stage(look->slot, change_record(change)->key);
+                slot_stage(look->engine, look->slot, change);
                 r = change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
                                   : baseline->ops->note_remove(baseline, name, change->before->key);
                 return r < 0 ? engine_fatal(look->engine, r) : 0;

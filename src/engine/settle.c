@@ -6,7 +6,8 @@
  * it comes: each settling writes a few pages to disk. */
 enum {
         DELAY_MOST = 15,
-        TOLD_MOST = 1500,               /* of about 2.5 kB each in a journal that holds 8 MiB */
+        TOLD_MOST = 1500,
+        NOTED_BYTES_MOST = 4 << 20,     /* a journal holds 8 MiB */
         KEPT_MOST = 20000,
 };
 
@@ -19,7 +20,8 @@ void settle_after(struct engine *engine, bool high) {
         at_ns = now_ns + (high ? interval_ns : engine->settle_delay_ns);
         engine->notes_told += engine->round.events;
         engine->notes_kept++;
-        if (engine->notes_told >= TOLD_MOST || engine->notes_kept >= KEPT_MOST)
+        engine->noted_bytes += engine->staged_bytes;
+        if (engine->noted_bytes >= NOTED_BYTES_MOST || engine->notes_told >= TOLD_MOST || engine->notes_kept >= KEPT_MOST)
                 at_ns = now_ns;
         if (at_ns < engine->settle_ns)
                 engine->settle_ns = at_ns;
@@ -175,7 +177,7 @@ int settle(struct engine *engine) {
                 engine->settle_delay_ns *= 2;
         engine->settled_ns = now_ns;
         engine->settle_ns = UINT64_MAX;
-        engine->notes_told = engine->notes_kept = 0;
+        engine->notes_told = engine->notes_kept = engine->noted_bytes = 0;
         engine->notes = false;
         return 0;
 }

@@ -28,6 +28,7 @@ int tell_event(struct engine *engine, struct event *event) {
         engine->sequence++;
         engine->round.events++;
         if (engine->fast) {
+                engine->staged_bytes += (size_t)r;
                 engine->staged = true;
                 engine->high |= event->severity >= SEVERITY_HIGH && !event->quiet;
         }

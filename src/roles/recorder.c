@@ -172,7 +172,8 @@ static int on_note(struct engine_out *out, const struct event *event) {
         size = recorder->line.size;
         buffer_append(&recorder->fast, &size, sizeof(size));
         buffer_append_bytes(&recorder->fast, buffer_bytes(&recorder->line));
-        return buffer_error(&recorder->fast);
+        r = buffer_error(&recorder->fast);
+        return r < 0 ? r : (int)(recorder->line.size + told.size);
 }
 
 static int note_number_fact(struct recorder *recorder, const char *name, uint64_t number) {

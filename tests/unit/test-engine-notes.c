@@ -156,6 +156,54 @@ static void test_too_much(void **state) {
         assert_known(fixture, alpha, "a:value=2 b:value=2 c:value=2");
 }
 
+/* A journal for a few notes, as the real one for a few thousand. */
+static size_t noted, staged;
+
+static int scarce_put(struct baseline *baseline, const char *name, const struct field *fields, const struct record *record) {
+        staged++;
+        return noted + staged > 1200 ? -ENOBUFS : the_fixture->real->note_put(baseline, name, fields, record);
+}
+
+static int scarce_commit(struct baseline *baseline, bool durable) {
+        noted += staged;
+        staged = 0;
+        return the_fixture->real->note_commit(baseline, durable);
+}
+
+static int scarce_begin(struct baseline *baseline) {
+        noted = staged = 0;
+        return the_fixture->real->begin(baseline);
+}
+
+static int note_large(struct engine_out *out, const struct event *event) {
+        (void)out;
+        (void)event;
+        return 10000;
+}
+
+/* Thousands in one call of a source, of which none may be lost. */
+static void test_flood(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        alpha->kind.delta_is_record = true;
+        alpha->settings.full_detail = true;
+        start(fixture, "a=1");
+        fixture->ops.note_put = scarce_put;
+        fixture->ops.note_commit = scarce_commit;
+        fixture->ops.begin = scarce_begin;
+        fixture->out.note = note_large;
+        for (int i = 0; i < 5000; i++) {
+                char name[8];
+
+                (void)snprintf(name, sizeof(name), "%d", i);
+                delta(fixture, DELTA_APPEARED, name, "x");
+        }
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_int_equal(fixture->given_up, 0);
+        assert_int_equal(report_of(fixture, alpha).changes, 5000);
+}
+
 /* ---- twice in a batch ---- */
 
 static void test_staged(void **state) {
@@ -341,6 +389,7 @@ int main(void) {
                 ENGINE_TEST(test_given_up_while_covered),
                 ENGINE_TEST(test_log_not_noted),
                 ENGINE_TEST(test_too_much),
+                ENGINE_TEST(test_flood),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
                 ENGINE_TEST(test_passed_apart),
