@@ -8,6 +8,7 @@
 #include <utmp.h>
 
 #include "fd.h"
+#include "process.h"
 
 enum {
         SESSION_FILE_MAX = 64 * 1024,
@@ -341,10 +342,23 @@ static int read_logind(const struct host *host, struct sessions *sessions) {
         return 0;
 }
 
+static uint32_t parent_of(const struct host *host, uint32_t pid) {
+        struct process_place place = { .proc_fd = host->proc_fd, .pid = pid };
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+        struct process_stat stat;
+
+        if (host->proc_fd < 0 || process_read_stat(&place, &text, &stat) < 0)
+                return 0;
+        return stat.parent;
+}
+
 /* True if logind knows this login too; then the session is used up. sshd's session gets its terminal after logind was
  * told of it, and logind learns the name from utmp: the same leader makes it one session, and what logind lacks is
- * taken over. */
-static bool join(struct sessions *sessions, size_t n_logind, struct session *session) {
+ * taken over. Where sshd keeps no process between itself and the shell (root logs in) the shell's pid is in utmp, and
+ * its parent is the leader. */
+static bool join(const struct host *host, struct sessions *sessions, size_t n_logind, struct session *session) {
+        uint32_t parent = 0;
+
         for (size_t i = 0; i < n_logind; i++) {
                 const struct session *known = &sessions->items[i];
 
@@ -357,8 +371,11 @@ static bool join(struct sessions *sessions, size_t n_logind, struct session *ses
                 struct session *known = &sessions->items[i];
 
                 /* utmp cuts the name at 32 bytes */
-                if (known->tty.size || known->leader != session->leader ||
-                    !bytes_starts_with(known->user, session->user))
+                if (known->tty.size || !known->leader || !bytes_starts_with(known->user, session->user))
+                        continue;
+                if (known->leader != session->leader && !parent)
+                        parent = parent_of(host, session->leader);
+                if (known->leader != session->leader && known->leader != parent)
                         continue;
                 known->tty = session->tty;
                 if (known->remote.size == 0)
@@ -400,7 +417,7 @@ static int read_utmp(const struct host *host, struct sessions *sessions) {
                         session_done(&session);
                         continue;
                 }
-                if (join(sessions, n_logind, &session))
+                if (join(host, sessions, n_logind, &session))
                         continue;
                 r = add(sessions, &session);
                 if (r < 0)

@@ -162,6 +162,36 @@ static void write_utmp(const struct tree *tree, const struct utmp *records, size
         tree_write(tree, "run/utmp", records, size);
 }
 
+/* sshd's process of root's session is the leader, and its child, the shell, stands in utmp. */
+static void test_shell_in_utmp(void **unused) {
+        struct utmp records[] = {
+                utmp_record(USER_PROCESS, 51, "pts/0", "root", "192.0.2.1"),
+                utmp_record(USER_PROCESS, 52, "pts/1", "root", "192.0.2.1"), /* child of another */
+        };
+        _cleanup_sessions_ struct sessions sessions = SESSIONS_NULL;
+        struct host host = HOST_NULL;
+        struct tree tree;
+
+        (void)unused;
+        tree_make(&tree);
+        tree_text(&tree, "proc/51/stat", "51 (bash) S 50 51 51 34816 51 4194560 1 2 3 4 5 6 7 8 20 0 1 0 900 1 2 3 4 5 6 7 8 9 "
+                  "10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 0\n");
+        tree_text(&tree, "proc/52/stat", "52 (bash) S 1 52 52 34817 52 4194560 1 2 3 4 5 6 7 8 20 0 1 0 900 1 2 3 4 5 6 7 8 9 "
+                  "10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 0\n");
+        tree_text(&tree, "run/systemd/sessions/1", "UID=0\nUSER=root\nCLASS=user\nLEADER=50\n");
+        write_utmp(&tree, records, sizeof(records));
+        assert_int_equal(host_open(&host, tree.root), 0);
+
+        assert_int_equal(sessions_read(&host, &sessions), 0);
+        assert_int_equal(sessions.count, 2);
+        assert_int_equal(sessions.items[0].source, SESSION_LOGIND);
+        assert_bytes(sessions.items[0].tty, "pts/0");
+        assert_int_equal(sessions.items[1].source, SESSION_UTMP);
+        assert_bytes(sessions.items[1].tty, "pts/1");
+        host_close(&host);
+        tree_remove(&tree);
+}
+
 static void test_both_sources(void **unused) {
         struct utmp records[] = {
                 utmp_record(USER_PROCESS, 10, "pts/0", "alice", "192.0.2.1"),   /* logind has the terminal */
@@ -240,7 +270,8 @@ int main(void) {
                 cmocka_unit_test(test_logind_file),   cmocka_unit_test(test_logind_answers),
                 cmocka_unit_test(test_logind_escapes), cmocka_unit_test(test_utmp_record),
                 cmocka_unit_test(test_utmp_garbage),  cmocka_unit_test(test_terminal_names),
-                cmocka_unit_test(test_both_sources),  cmocka_unit_test(test_nothing_there),
+                cmocka_unit_test(test_shell_in_utmp), cmocka_unit_test(test_both_sources),
+                cmocka_unit_test(test_nothing_there),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
