@@ -273,10 +273,11 @@ static bool is_within(struct bytes key, struct bytes within) {
 static int emit(struct bpf_state *state, struct bytes within, struct collector *collector,
                 const struct bpf_object *object) {
         uint8_t key[KEY_SIZE];
-        struct record record = { .key = bytes_of(key, sizeof(key)) };
+        struct record record = { 0 };
         char place[BPF_TYPE_PLACE];
 
         make_key(object->kind, object->id, key);
+        record.key = bytes_of(key, sizeof(key));
         if (!is_within(record.key, within))
                 return 0;
 
