@@ -123,6 +123,8 @@ bool engine_wants_looks(const struct engine *engine);
 /* Looks at the keys that were hinted and tells all that the batch brought. 0, or negative errno: it could not be kept, and the
  * watches concerned are looked at in the next round. */
 int engine_flush(struct engine *engine);
+/* As engine_flush(), and tells what was counted and not told yet: nothing more will come. */
+int engine_flush_all(struct engine *engine);
 
 /* A source says what it sees; 'source' is static. Until engine_uncovers() the watch is compared in full at Reconcile= only. */
 void engine_covers(struct engine *engine, const char *source, const struct coverage *coverage);

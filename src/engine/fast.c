@@ -506,7 +506,7 @@ static int look_hinted(struct engine *engine, struct slot *slot) {
         return engine->fatal ? engine->fatal : r;
 }
 
-int engine_flush(struct engine *engine) {
+static int flush(struct engine *engine, bool all) {
         int r = 0;
 
         for (size_t i = 0; i < engine->n_slots; i++) {
@@ -537,13 +537,21 @@ int engine_flush(struct engine *engine) {
                         r = 0;
                 }
         }
-        if (engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
+        if (all || engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
                 open_batch(engine);
-                r = tell_folded(engine, false);
+                r = tell_folded(engine, all);
                 if (r < 0)
                         return drop_batch(engine, r);
                 r = keep_batch(engine);
                 engine->fast = false;
         }
         return r;
+}
+
+int engine_flush(struct engine *engine) {
+        return flush(engine, false);
+}
+
+int engine_flush_all(struct engine *engine) {
+        return flush(engine, true);
 }

@@ -888,6 +888,8 @@ static int run(struct observer *observer, struct start *start) {
         if (r < 0)
                 diagnostics_error(r, "the loop ended");
 
+        drain_sources(observer);
+        (void)engine_flush_all(observer->engine);
         notice(observer, &monitor_stopped, (struct event){ 0 }, "nephronix stops watching");
         round_now(observer, false);
         if (recorder_stop(observer->recorder) < 0)

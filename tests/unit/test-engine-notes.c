@@ -256,6 +256,25 @@ static void test_twice(void **state) {
                                                            "5 vanished/2 alpha d:1>- event\n");
 }
 
+/* What was counted is told before the end, also though its window is not over. */
+static void test_counted_at_the_end(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        char key[] = "x0";
+
+        alpha->kind.delta_is_record = true;
+        start(fixture, "a=1");
+        for (key[1] = 'a'; key[1] <= 'z'; key[1]++)
+                delta(fixture, DELTA_APPEARED, key, "1");
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        begin_telling(fixture);
+        assert_int_equal(engine_flush_all(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "4 appeared/2 alpha xb:->1 event *25\n");
+        begin_telling(fixture);
+        assert_int_equal(engine_flush_all(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "");
+}
+
 /* Made and removed, with others in between, or with a look in between. */
 static void test_passed_apart(void **state) {
         struct fixture *fixture = *state;
@@ -392,6 +411,7 @@ int main(void) {
                 ENGINE_TEST(test_flood),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
+                ENGINE_TEST(test_counted_at_the_end),
                 ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
                 ENGINE_TEST(test_below_while_due),
