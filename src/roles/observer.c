@@ -74,6 +74,8 @@ struct observer {
         struct engine_watch *watches;
         size_t n_watches;
         struct watch_settings own_settings;     /* of "self": paths filled in */
+        struct settings source_settings;        /* with it among the watches */
+        struct watch_settings *source_watches;  /* owned; shallow */
         struct recorder *recorder;
         struct engine *engine;
         struct engine_clock clock;
@@ -227,7 +229,7 @@ static void on_ended(struct source_listener *listener, const char *source, const
 /* Its absence is no reason not to watch: the next rung, or polling, takes over; what is in force is stated. */
 static void open_tap(struct observer *observer, struct tap *tap) {
         struct source_request request = {
-                .settings = observer->options->settings,
+                .settings = &observer->source_settings,
                 .host = &observer->host,
                 .loop = observer->loop,
                 .listener = &tap->listener,
@@ -310,10 +312,29 @@ static void check_sources(struct observer *observer) {
 
 static int on_batch(void *context);
 
+/* Sources see what we are made of, too. */
+static int settings_for_sources(struct observer *observer) {
+        const struct settings *settings = observer->options->settings;
+
+        observer->source_watches = calloc(settings->n_watches + 1, sizeof(*observer->source_watches));
+        if (!observer->source_watches)
+                return -ENOMEM;
+        for (size_t i = 0; i < settings->n_watches; i++)
+                observer->source_watches[i] = strcmp(settings->watches[i].kind, "self") == 0 && observer->own_settings.name
+                                                      ? observer->own_settings
+                                                      : settings->watches[i];
+        observer->source_settings = *settings;
+        observer->source_settings.watches = observer->source_watches;
+        return 0;
+}
+
 static int open_sources(struct observer *observer) {
         const struct source *const *sources = observer->options->sources;
         size_t n = 0;
+        int r = settings_for_sources(observer);
 
+        if (r < 0)
+                return r;
         while (sources[n])
                 n++;
         observer->taps = calloc(n + 1, sizeof(*observer->taps));
@@ -342,6 +363,7 @@ static void close_sources(struct observer *observer) {
                 buffer_done(&observer->taps[i].end_reason);
         }
         free(observer->taps);
+        free(observer->source_watches);
         observer->taps = NULL;
         observer->n_taps = 0;
 }

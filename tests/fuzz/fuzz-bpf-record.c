@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case DELTA_MODULE:
                 expect_within(delta.module.name, whole, buffer_bytes(&room));
                 break;
+        case DELTA_FILE:
         case DELTA_INCIDENT:
                 expect_within(delta.incident.what, whole, buffer_bytes(&room));
                 expect_within(delta.incident.where, whole, buffer_bytes(&room));
