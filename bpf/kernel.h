@@ -16,6 +16,7 @@ enum {
         /* Of the kernel's own headers, unchanged since before 5.8. */
         PF_WQ_WORKER = 0x00000020, PF_FORKNOEXEC = 0x00000040, PF_KTHREAD = 0x00200000,
         SIGNAL_GROUP_EXIT = 0x00000004,
+        S_ISUID = 04000, EEXIST = 17,
         PIDTYPE_SID = 3,
         AF_INET = 2, AF_INET6 = 10, AF_PACKET = 17, SOCK_RAW = 3,
         IPPROTO_TCP = 6,
@@ -35,6 +36,8 @@ struct super_block {
 };
 
 struct inode {
+        __u16 i_mode;
+        kuid_t i_uid;
         unsigned long i_ino;
         unsigned int i_nlink;
         struct super_block *i_sb;

@@ -90,12 +90,19 @@ struct proto_module {
         __u8 name[64];                          /* up to its first NUL */
 };
 
-/* Followed by two texts. */
+enum proto_incident_kind {
+        PROTO_PRIVILEGES_RAISED,                /* numbers: effective user before, now */
+        PROTO_RAW_SOCKET,                       /* what: "raw" or "packet"; numbers: protocol */
+        PROTO_MODULE_REFUSED,                   /* what: name of the file or module, if known; numbers: positive errno */
+        PROTO_INCIDENTS,
+};
+
+/* Followed by a text. */
 struct proto_incident {
         struct proto_header header;
         struct proto_origin origin;
-        __u32 kind;                             /* enum incident_kind of src/model/delta.h */
-        __u16 what_size, where_size;
+        __u32 kind;                             /* enum proto_incident_kind */
+        __u16 what_size, padding;
         __u64 numbers[2];
 };
 

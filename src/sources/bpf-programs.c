@@ -47,6 +47,7 @@ static const struct program {
         bool essential;                 /* without it the subject is not told at all */
 } programs[] = {
         { "process_executed", "btf_trace_sched_process_exec", 1U << DELTA_PROCESS, true },
+        { "process_forked", "btf_trace_sched_process_fork", 1U << DELTA_PROCESS, false }, /* for privileges */
         { "process_exited", "btf_trace_sched_process_exit", 1U << DELTA_PROCESS, true },
         { "connection_changed", "btf_trace_inet_sock_set_state", 1U << DELTA_CONNECTION, true },
         { "module_loaded", "btf_trace_module_load", 1U << DELTA_MODULE, true },
@@ -374,8 +375,8 @@ static void say_coverage(struct bpf_state *state) {
         } rows[] = {
                 { DELTA_PROCESS,
                   { .kind = "processes", .level = COVERAGE_FULL,
-                    .limits = "a process that only forks is told of when it ends; one that changes its user without "
-                              "execve, when it is looked at" } },
+                    .limits = "a process that only forks is told of when it ends; who changes its user without execve, when it "
+                              "is looked at, or, if to root, at its next execve or its end" } },
                 { DELTA_CONNECTION,
                   { .kind = "connections", .level = COVERAGE_MOST,
                     .limits = "connected UDP sockets, and who held a connection that somebody else made to us" } },

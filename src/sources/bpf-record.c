@@ -187,23 +187,26 @@ static int parse_module(struct bytes record, struct delta *ret) {
 }
 
 static int parse_incident(struct bytes record, struct delta *ret) {
-        struct bytes fixed, what, where, rest = record;
+        static const enum incident_kind kinds[PROTO_INCIDENTS] = {
+                [PROTO_PRIVILEGES_RAISED] = INCIDENT_PRIVILEGES_RAISED,
+                [PROTO_RAW_SOCKET] = INCIDENT_RAW_SOCKET,
+                [PROTO_MODULE_REFUSED] = INCIDENT_MODULE_REFUSED,
+        };
+        struct bytes fixed, what, rest = record;
         struct proto_incident incident;
 
         if (!take(&rest, sizeof(incident), &fixed))
                 return -EBADMSG;
         memcpy(&incident, fixed.data, sizeof(incident));
-        if (incident.kind >= INCIDENT_KINDS || !take(&rest, incident.what_size, &what) ||
-            !take(&rest, incident.where_size, &where) || rest.size > 0)
+        if (incident.kind >= PROTO_INCIDENTS || !take(&rest, incident.what_size, &what) || rest.size > 0)
                 return -EBADMSG;
         *ret = (struct delta){
                 .kind = DELTA_APPEARED,
                 .subject = DELTA_INCIDENT,
                 .at_ns = incident.header.at_ns,
                 .incident = {
-                        .kind = (enum incident_kind)incident.kind,
+                        .kind = kinds[incident.kind],
                         .what = until_nul(what.data, what.size),
-                        .where = until_nul(where.data, where.size),
                         .numbers = { incident.numbers[0], incident.numbers[1] },
                 },
         };

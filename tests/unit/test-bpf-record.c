@@ -130,7 +130,7 @@ static void test_connection(void **unused) {
 static void test_module_and_incident(void **unused) {
         struct proto_module module = { .header.kind = PROTO_MODULE_FREED, .taints = 4096, .name = "dummy" };
         struct proto_incident incident = {
-                .header.kind = PROTO_INCIDENT, .kind = INCIDENT_MOUNTED, .what_size = 9, .where_size = 4,
+                .header.kind = PROTO_INCIDENT, .kind = PROTO_RAW_SOCKET, .what_size = 7, .numbers = { 3 },
         };
         struct delta delta;
 
@@ -147,12 +147,16 @@ static void test_module_and_incident(void **unused) {
         make(&module, sizeof(module), NULL, 0);
         assert_int_equal(parse(&delta), -EBADMSG);
 
-        make(&incident, sizeof(incident), "/dev/sda1/mnt", 13);
+        make(&incident, sizeof(incident), "packet", 7);
         assert_int_equal(parse(&delta), 0);
-        assert_text(delta.incident.what, "/dev/sda1");
-        assert_text(delta.incident.where, "/mnt");
-        incident.kind = INCIDENT_KINDS;
-        make(&incident, sizeof(incident), "/dev/sda1/mnt", 13);
+        assert_int_equal(delta.incident.kind, INCIDENT_RAW_SOCKET);
+        assert_text(delta.incident.what, "packet");
+        incident.what_size = 8;
+        make(&incident, sizeof(incident), "packet", 7);
+        assert_int_equal(parse(&delta), -EBADMSG);
+        incident.what_size = 7;
+        incident.kind = PROTO_INCIDENTS;
+        make(&incident, sizeof(incident), "packet", 7);
         assert_int_equal(parse(&delta), -EBADMSG);
 }
 

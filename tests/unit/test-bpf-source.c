@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,6 +141,96 @@ static void test_from_memory_and_deleted(void **unused) {
         assert_true(listen_has(&listen, " deleted name="));
         assert_true(listen_has(&listen, copy));
         (void)close(file);
+        listen_close(&listen);
+}
+
+enum { NOBODY = 65534 };
+
+/* As nobody who may yet become root: executes itself, and that becomes it. */
+static pid_t run_raising(const char *how) {
+        char self[] = "/proc/self/exe";
+        char *const arguments[] = { (char *)"test-bpf-source", (char *)how, NULL };
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        const struct __user_cap_data_struct only = {
+                .effective = 1 << CAP_SETUID, .permitted = 1 << CAP_SETUID, .inheritable = 1 << CAP_SETUID,
+        };
+        const struct __user_cap_data_struct capabilities[2] = { only };
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid > 0)
+                return pid;
+        if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+            syscall(SYS_capset, &header, capabilities) < 0 ||
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETUID, 0, 0) < 0)
+                _exit(1);
+        (void)execv(self, arguments);
+        _exit(127);
+}
+
+/* What it becomes then; the capability to is handed on by the ambient set. */
+static int raise_privileges(const char *how) {
+        if (strcmp(how, "raise-in-child") == 0) {
+                pid_t pid = fork();
+
+                if (pid == 0)
+                        _exit(setresuid(0, 0, 0) < 0);
+                return pid < 0 || waitpid(pid, NULL, 0) != pid;
+        }
+        if (setresuid(0, 0, 0) < 0)
+                return 1;
+        if (strcmp(how, "raise-and-execute") == 0)
+                (void)execl("/bin/true", "true", (char *)NULL);
+        return 0;
+}
+
+static void test_privileges_raised(void **unused) {
+        static const char *const hows[] = { "raise-and-end", "raise-and-execute", "raise-in-child" };
+        struct listen listen;
+
+        (void)unused;
+        for (size_t i = 0; i < 3; i++) {
+                char end[64], told[128];
+                int status;
+                pid_t pid;
+
+                listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_PROCESS);
+                pid = run_raising(hows[i]);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                (void)snprintf(end, sizeof(end), "vanished process pid=%d ", (int)pid);
+                listen_for(&listen, end);
+                if (i < 2)
+                        (void)snprintf(told, sizeof(told), "appeared incident privileges-raised %d 0 by %d\n", NOBODY, (int)pid);
+                else
+                        (void)snprintf(told, sizeof(told), "appeared incident privileges-raised %d 0 by ", NOBODY);
+                if (WEXITSTATUS(status) == 0)
+                        assert_true(listen_has(&listen, told));
+                else
+                        print_message("%s: could not be staged here\n", hows[i]);
+                listen_close(&listen);
+        }
+}
+
+/* Root that becomes somebody else, and a program of root's, are nothing to tell. */
+static void test_privileges_kept(void **unused) {
+        char *const arguments[] = { (char *)"true", NULL };
+        struct listen listen;
+        char end[64];
+        pid_t pid;
+
+        (void)unused;
+        listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_PROCESS);
+        pid = fork();
+        if (pid == 0) {
+                if (seteuid(NOBODY) < 0 || seteuid(0) < 0)
+                        _exit(1);
+                (void)execv("/bin/true", arguments);
+                _exit(127);
+        }
+        finish(pid);
+        (void)snprintf(end, sizeof(end), "vanished process pid=%d ", (int)pid);
+        listen_for(&listen, end);
+        assert_false(listen_has(&listen, "privileges-raised"));
         listen_close(&listen);
 }
 
@@ -283,16 +376,20 @@ static void test_overflow_is_counted(void **unused) {
         listen_close(&listen);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_executed_and_exited),
                 cmocka_unit_test(test_only_forked),
                 cmocka_unit_test(test_from_memory_and_deleted),
+                cmocka_unit_test(test_privileges_raised),
+                cmocka_unit_test(test_privileges_kept),
                 cmocka_unit_test(test_connections),
                 cmocka_unit_test(test_only_what_is_wanted),
                 cmocka_unit_test(test_storm),
                 cmocka_unit_test(test_overflow_is_counted),
         };
 
+        if (count == 2)
+                return raise_privileges(arguments[1]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
