@@ -206,7 +206,7 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
 }
 
 static bool is_due(const struct slot *slot, uint64_t now_ns) {
-        return schedule_due(&slot->schedule, now_ns) || slot->ranges.count > 0 || rescan_due(slot, now_ns);
+        return schedule_due(&slot->schedule, now_ns) || (slot->ranges.count > 0 && schedule_rested(&slot->schedule, now_ns)) || rescan_due(slot, now_ns);
 }
 
 /* Full comparisons of what sources cover. What they find is either missed or on its way: which of both is clear when the sources
@@ -292,8 +292,8 @@ uint64_t engine_next_ns(struct engine *engine) {
                 const struct slot *slot = &engine->slots[i];
                 uint64_t due_ns = schedule_next(&slot->schedule);
 
-                if (slot->ranges.count > 0)
-                        due_ns = 0;
+                if (slot->ranges.count > 0 && slot->schedule.rested_ns < due_ns)
+                        due_ns = slot->schedule.rested_ns;
                 if (slot->rescan && slot->rescan_after_ns < due_ns)
                         due_ns = slot->rescan_after_ns;
                 if (due_ns < next_ns)

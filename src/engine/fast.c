@@ -483,14 +483,17 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
 }
 
 /* A hint for the whole watch, or for a key with all below it: looked at the short way too, unless there is more to it. */
-static bool may_look_fast(const struct slot *slot) {
+static bool may_look_fast(const struct engine *engine, const struct slot *slot) {
+        struct engine_clock *clock = engine->options.clock;
+
         return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && !slot->rescan &&
-               ((slot->schedule.hinted && slot->hinted) || slot->ranges.count);
+               ((slot->schedule.hinted && slot->hinted) || slot->ranges.count) &&
+               schedule_rested(&slot->schedule, clock->monotonic_ns(clock));
 }
 
 bool engine_wants_looks(const struct engine *engine) {
         for (size_t i = 0; i < engine->n_slots; i++)
-                if (engine->slots[i].keys.count || may_look_fast(&engine->slots[i]))
+                if (engine->slots[i].keys.count || may_look_fast(engine, &engine->slots[i]))
                         return true;
         return false;
 }
@@ -526,7 +529,7 @@ static int flush(struct engine *engine, bool all) {
                         r = 0;
                 }
                 key_list_clear(&slot->keys);
-                if (!may_look_fast(slot))
+                if (!may_look_fast(engine, slot))
                         continue;
                 r = look_hinted(engine, slot);
                 if (r < 0) {

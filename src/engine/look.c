@@ -464,6 +464,9 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
 
 /* Only what hints named, with all that lies below. What goes wrong is the next whole look's to say. */
 static int look_ranges(struct engine *engine, struct slot *slot) {
+        struct engine_clock *clock = engine->options.clock;
+        uint64_t began_ns = clock->monotonic_ns(clock), cpu_ns = clock->cpu_ns(clock);
+
         for (size_t i = 0; i < slot->ranges.count; i++) {
                 const struct key_hint *range = &slot->ranges.items[i];
                 struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&range->key), .below = true };
@@ -498,6 +501,7 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                 slot->records = slot->records + look.appeared; /* about: the next whole look counts */
         }
         key_list_clear(&slot->ranges);
+        schedule_pay(&slot->schedule, began_ns, clock->cpu_ns(clock) - cpu_ns);
         return 0;
 }
 

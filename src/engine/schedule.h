@@ -11,6 +11,7 @@ struct schedule {
         uint64_t interval_ns, reconcile_ns;
         uint64_t next_ns;               /* monotonic: not before this, unless hinted */
         uint64_t next_reconcile_ns;
+        uint64_t rested_ns;             /* monotonic: no hint is due before this */
         bool hinted;
 };
 
@@ -24,6 +25,10 @@ bool schedule_reconcile_due(const struct schedule *schedule, uint64_t now_ns);
 void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns, bool reconciled);
 /* Nothing to see on this host: ask again at the next reconcile. */
 void schedule_rest(struct schedule *schedule, uint64_t now_ns);
+/* Whoever hints without pause must not make us look without pause: after a look that a hint asked for, the next one waits for
+ * ten times what it cost, 10 s at most. */
+bool schedule_rested(const struct schedule *schedule, uint64_t now_ns);
+void schedule_pay(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns);
 /* What a look found could not be kept: due again an interval from now, however well it is covered. */
 void schedule_again(struct schedule *schedule, uint64_t now_ns, uint64_t interval_ns);
 /* The time between two looks that is in force. */

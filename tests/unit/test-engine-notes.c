@@ -100,6 +100,32 @@ static void test_full_disk(void **state) {
         assert_round(fixture, "3 coverage-changed/2 - \"x\"\n");
 }
 
+/* Whoever hints without pause does not make us look without pause. */
+static void test_hinted_without_pause(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        start(fixture, "a=1 d=1");
+        cover(fixture);
+        alpha->cost_ns = SECOND / 10;
+        for (int below = 0; below < 2; below++) {
+                unsigned collected = alpha->collected;
+
+                pass(fixture, 20 * SECOND);
+                for (int i = 0; i < 200; i++) {
+                        struct bytes key = below ? bytes_of_string("d") : BYTES_NULL;
+
+                        ENGINE_HINT(fixture, .watch = "alpha", .key = key, .flags = below ? HINT_BELOW : 0);
+                        assert_int_equal(engine_flush(fixture->engine), 0);
+                        if (i == 0)
+                                assert_int_equal(alpha->collected, collected + 1);
+                        assert_true(rounds_at_once(fixture) <= 1);
+                        pass(fixture, SECOND / 10);
+                }
+                assert_in_range(alpha->collected - collected, 18, 22);
+        }
+}
+
 /* What a round found and could not keep is looked for again soon, also where sources see everything. */
 static void test_given_up_while_covered(void **state) {
         struct fixture *fixture = *state;
@@ -405,6 +431,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 ENGINE_TEST(test_rescan_in_vain),
                 ENGINE_TEST(test_full_disk),
+                ENGINE_TEST(test_hinted_without_pause),
                 ENGINE_TEST(test_given_up_while_covered),
                 ENGINE_TEST(test_log_not_noted),
                 ENGINE_TEST(test_too_much),
