@@ -39,13 +39,13 @@ static void test_executes_and_exits(void **unused) {
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
-                (void)execl("/bin/sleep", "sleep", "1000.25", NULL);
+                (void)execl("/bin/sleep", "sleep", "60.25", NULL);
                 _exit(99);
         }
         listen_for(&listen, line("appeared process pid=", pid, " parent="));
         assert_true(listen_has(&listen, line("appeared process pid=", pid, " parent=")));
         assert_true(listen_has(&listen, " user=0/0 name=sleep executable=/"));
-        assert_true(listen_has(&listen, " command=sleep 1000.25 "));
+        assert_true(listen_has(&listen, " command=sleep 60.25 "));
         assert_int_equal(kill(pid, SIGKILL), 0);
         await(pid, SIGKILL);
         listen_for(&listen, line("vanished process pid=", pid, " "));
@@ -85,6 +85,7 @@ static void test_the_first_thread_ends_first(void **unused) {
         if (pid == 0) {
                 pthread_t thread;
 
+                (void)close(go[1]); /* whatever becomes of the test, this child ends with it */
                 if (pthread_create(&thread, NULL, later, &go[0]) != 0)
                         _exit(1);
                 syscall(SYS_exit, 0);
@@ -122,7 +123,7 @@ static void test_raised(void **unused) {
                 /* this one might be an execve by what the kernel says: told a little later */
                 if (setresuid(SOMEBODY, SOMEBODY, 0) < 0 || setresuid(SOMEBODY, 0, 0) < 0)
                         _exit(1);
-                (void)pause();
+                (void)sleep(60);
                 _exit(0);
         }
         listen_for(&listen, line("incident privileges-raised 4242 0 by ", pid, "\n"));
