@@ -333,7 +333,7 @@ show_events() {
 event=
 wait_event() {
   if until_true has_event "$2"; then
-    event=$(events "$2" | head -n 1)
+    event=$(events "$2" | sed -n 1p) # reads to the end: nobody writes to a closed pipe
     ok "$1"
   else
     event=
