@@ -46,7 +46,7 @@ static char *line_of(struct listen *listen, const char *start) {
 }
 
 static void test_executed_and_exited(void **unused) {
-        char *const arguments[] = { (char *)(uintptr_t)"true name", (char *)(uintptr_t)"with blank", (char *)(uintptr_t)"", (char *)(uintptr_t)"end", NULL };
+        char *const arguments[] = { (char []){ "true name" }, (char []){ "with blank" }, (char []){ "" }, (char []){ "end" }, NULL };
         _cleanup_free_ char *appeared = NULL, *vanished = NULL;
         struct listen listen;
         char start[64], end[64], text[256];
@@ -95,7 +95,7 @@ static void test_only_forked(void **unused) {
 }
 
 static void test_from_memory_and_deleted(void **unused) {
-        char *const arguments[] = { (char *)(uintptr_t)"hidden", NULL };
+        char *const arguments[] = { (char []){ "hidden" }, NULL };
         static char program[1 << 20];
         char copy[] = "/tmp/nephronix-deleted-XXXXXX", start[64];
         int from, memory, file;
@@ -149,7 +149,7 @@ enum { NOBODY = 65534 };
 /* As nobody who may yet become root: executes itself, and that becomes it. */
 static pid_t run_raising(const char *how) {
         char self[] = "/proc/self/exe";
-        char *const arguments[] = { (char *)"test-bpf-source", (char *)how, NULL };
+        char *const arguments[] = { (char []){ "test-bpf-source" }, (char *)(uintptr_t)how, NULL };
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         const struct __user_cap_data_struct only = {
                 .effective = 1 << CAP_SETUID, .permitted = 1 << CAP_SETUID, .inheritable = 1 << CAP_SETUID,
@@ -213,7 +213,7 @@ static void test_privileges_raised(void **unused) {
 
 /* Root that becomes somebody else, and a program of root's, are nothing to tell. */
 static void test_privileges_kept(void **unused) {
-        char *const arguments[] = { (char *)"true", NULL };
+        char *const arguments[] = { (char []){ "true" }, NULL };
         struct listen listen;
         char end[64];
         pid_t pid;
@@ -313,7 +313,7 @@ static void test_connections(void **unused) {
 /* What another source tells of already is not told. */
 static void test_only_what_is_wanted(void **unused) {
         struct listen listen;
-        char *const arguments[] = { (char *)(uintptr_t)"unwanted", NULL };
+        char *const arguments[] = { (char []){ "unwanted" }, NULL };
 
         (void)unused;
         listen_open_or_skip(&listen, &source_bpf, 1U << DELTA_CONNECTION);
@@ -327,7 +327,7 @@ static void test_only_what_is_wanted(void **unused) {
 /* Nothing of it is lost, however the reader goes from waking up for each to batches and back. */
 static void test_storm(void **unused) {
         enum { RUNS = 600 };
-        char *const arguments[] = { (char *)(uintptr_t)"true", (char *)(uintptr_t)"storm-of-tests", NULL };
+        char *const arguments[] = { (char []){ "true" }, (char []){ "storm-of-tests" }, NULL };
         struct listen listen;
         char end[64] = "";
         size_t told = 0;
@@ -354,7 +354,7 @@ static void test_storm(void **unused) {
 static void test_overflow_is_counted(void **unused) {
         enum { RUNS = 2300, LONG = 120 * 1024 };
         static char text[LONG + 1];
-        char *const arguments[] = { (char *)(uintptr_t)"overflow", text, NULL };
+        char *const arguments[] = { (char []){ "overflow" }, text, NULL };
         uint64_t events = 0, lost = 0;
         struct listen listen;
         size_t told = 0;
