@@ -105,7 +105,7 @@ static int on_complete(struct diff_events *events, struct record *now) {
 
 static int on_refresh(struct diff_events *events, const struct record *now) {
         struct look *look = container_of(events, struct look, events);
-        const struct change change = { .kind = CHANGE_CHANGED, .after = now };
+        const struct change change = { .kind = CHANGE_CHANGED, .fields = look->slot->watch.kind->fields, .after = now };
 
         return look->dry ? 0 : keep_change(look, &change);
 }
