@@ -120,13 +120,14 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
 
 void slot_stage(struct engine *engine, struct slot *slot, const struct change *change) {
         const struct record *record = change_record(change);
+        const struct field *fields = slot->watch.kind->fields;
         uint64_t bit = hash_of(record->key, slot) % (STAGED_WORDS * 64);
 
         engine->staged = slot->noted = true;
         slot->staged[bit / 64] |= UINT64_C(1) << bit % 64;
         engine->staged_bytes += NOTE_BYTES + record->key.size;
-        for (size_t i = 0; change->after && change->fields[i].name; i++)
-                if (record->values[i].present && field_is_bytes(&change->fields[i]))
+        for (size_t i = 0; change->after && fields[i].name; i++)
+                if (record->values[i].present && field_is_bytes(&fields[i]))
                         engine->staged_bytes += record->values[i].bytes.size;
 }
 

@@ -230,6 +230,21 @@ static void test_flood(void **state) {
         assert_int_equal(report_of(fixture, alpha).changes, 5000);
 }
 
+/* A look the short way that finds nothing new, but when it looked. */
+static void test_refresh(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *gamma = add_fake(fixture, "gamma", costly_fields);
+
+        gamma->kind.can_look_within = true;
+        set(gamma, "a=1");
+        gamma->truths[0].ctime = fixture->realtime_ns;
+        start(fixture, "a=1");
+        pass(fixture, INTERVAL);
+        ENGINE_HINT(fixture, .watch = "gamma", .key = bytes_of_string("a"));
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "");
+}
+
 /* ---- twice in a batch ---- */
 
 static void test_staged(void **state) {
@@ -436,6 +451,7 @@ int main(void) {
                 ENGINE_TEST(test_log_not_noted),
                 ENGINE_TEST(test_too_much),
                 ENGINE_TEST(test_flood),
+                ENGINE_TEST(test_refresh),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
                 ENGINE_TEST(test_counted_at_the_end),
