@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# What is set here is for those who read this.
+# shellcheck disable=SC2034
 # guest.sh - virtual machines with stock Debian kernels: what tests/kernel/run and its like share. Nothing of the host is changed;
 # what is fetched stays in $cache for the next time.
 #
@@ -14,7 +16,6 @@
 cache=${NEPHRONIX_KERNELS:-${XDG_CACHE_HOME:-/var/cache}/nephronix-kernels}
 mirror=${NEPHRONIX_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-# shellcheck disable=SC2034 # for those who call us
 reason=
 emulating=              # the process of the emulator
 # The guest's architecture: of the kernel, of Debian, of qemu.
