@@ -39,6 +39,7 @@ struct key_hint {
         struct buffer seen;             /* what its source saw of it, as record-codec's bytes; for what is gone when we look */
         unsigned flags;
         struct origin origin;
+        struct origin made, removed;    /* of the last hints that said so */
         bool mixed;                     /* several processes had to do with it: nobody knows whose doing it is */
         const char *source;
         uint64_t at_ns;                 /* wall clock; 0: not told */

@@ -88,6 +88,13 @@ static void mix_origin(struct key_hint *hint, const struct origin *origin) {
                 hint->origin = *origin;
 }
 
+static void note_origin(struct key_hint *hint, unsigned flags, const struct origin *origin) {
+        if (flags & HINT_APPEARED)
+                hint->made = *origin;
+        if (flags & HINT_VANISHED)
+                hint->removed = *origin;
+}
+
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source) {
         struct key_hint *hint = key_list_find(list, key);
         int r;
@@ -95,6 +102,7 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         if (hint) {
                 hint->flags |= flags;
                 mix_origin(hint, origin);
+                note_origin(hint, flags, origin);
                 return 0;
         }
         if (list->count == KEYS_MAX)
@@ -106,6 +114,7 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         }
         hint = &list->items[list->count];
         *hint = (struct key_hint){ .flags = flags, .origin = *origin, .source = source };
+        note_origin(hint, flags, origin);
         buffer_append_bytes(&hint->key, key);
         if (buffer_error(&hint->key) < 0) {
                 buffer_done(&hint->key);
@@ -159,6 +168,7 @@ static int add_key(struct engine *engine, struct slot *slot, struct bytes key, u
                 return 0;
         hint->flags |= early->flags;
         mix_origin(hint, &early->origin);
+        hint->made = early->made;
         early->flags = 0; /* told once */
         if (hint->seen.size == 0) {
                 struct buffer none = hint->seen;
@@ -179,6 +189,8 @@ static void remember_early(struct engine *engine, struct slot *slot, struct key_
                 return;
         slot->early_ns = engine_now_ns(engine);
         early = key_list_find(&slot->early, buffer_bytes(&hint->key));
+        if (early)
+                early->made = hint->made;
         if (early && early->seen.size == 0 && hint->seen.size) {
                 buffer_append_bytes(&early->seen, buffer_bytes(&hint->seen));
                 if (buffer_error(&early->seen) < 0)
@@ -428,7 +440,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
 
 /* ---- single keys ---- */
 
-static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint *hint, const struct telling *telling) {
+static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint *hint, struct telling *telling) {
         const struct field *fields = slot->watch.kind->fields;
         _cleanup_buffer_ struct buffer scratch = BUFFER_NULL;
         struct record record = { .key = buffer_bytes(&hint->key) };
@@ -441,8 +453,10 @@ static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint
         if (buffer_error(&hint->seen) < 0)
                 return -ENOMEM;
         r = record_decode(buffer_bytes(&hint->seen), buffer_bytes(&hint->key), fields, &scratch, &record);
+        telling->origin = hint->made;
         if (r == 0)
                 r = tell_change(engine, slot, &change, telling);
+        telling->origin = hint->removed;
         change = (struct change){ .kind = CHANGE_VANISHED, .fields = fields, .before = &record };
         slot->found += 2;
         slot->noted = true;

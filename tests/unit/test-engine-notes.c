@@ -390,6 +390,35 @@ static void test_who(void **state) {
         }
 }
 
+static uint32_t made_by, removed_by;
+
+static int note_both(struct engine_out *out, const struct event *event) {
+        *(strcmp(event->action->action, "appeared") == 0 ? &made_by : &removed_by) = event->actor ? event->actor->process.pid : 0;
+        return out_note(out, event);
+}
+
+/* Who made it is one thing, who removed it another. */
+static void test_who_of_what_passed(void **state) {
+        struct fixture *fixture = *state;
+
+        fixture->out.note = note_both;
+        start(fixture, "a=1");
+        process(fixture, 10);
+        process(fixture, 11);
+        for (int apart = 0; apart < 2; apart++) {
+                made_by = removed_by = 0;
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("b"), .flags = HINT_APPEARED,
+                            .origin = { .known = true, .pid = 10, .start_ticks = 10 });
+                if (apart)
+                        assert_int_equal(engine_flush(fixture->engine), 0);
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("b"), .flags = HINT_VANISHED,
+                            .origin = { .known = true, .pid = 11, .start_ticks = 11 });
+                assert_int_equal(engine_flush(fixture->engine), 0);
+                assert_int_equal(made_by, 10);
+                assert_int_equal(removed_by, 11);
+        }
+}
+
 /* ---- due by the clock as well ---- */
 
 static void test_below_while_due(void **state) {
@@ -457,6 +486,7 @@ int main(void) {
                 ENGINE_TEST(test_counted_at_the_end),
                 ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
+                ENGINE_TEST(test_who_of_what_passed),
                 ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
         };
