@@ -22,6 +22,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"    /* as bpftool writes it */
+#include "extra.skel.h"
 #include "probes.skel.h"
 #pragma GCC diagnostic pop
 
@@ -54,6 +55,15 @@ static const struct program {
         { "module_freed", "btf_trace_module_free", 1U << DELTA_MODULE, true },
 };
 
+/* What else is loaded where it can be, and the function that it hangs on. */
+static const struct {
+        const char *name, *function;
+} extras[] = {
+        { "socket_created", "__sock_create" },
+        { "module_file_read", "security_kernel_read_file" },
+        { "module_refused", "load_module" },
+};
+
 static const struct {
         const char *reason, *kind;
 } losses[PROTO_LOSSES] = {
@@ -75,6 +85,7 @@ struct bpf_state {
         const struct host *host;                /* borrowed */
         struct source_listener *listener;       /* borrowed */
         struct probes *probes;                  /* owned: the skeleton */
+        struct extra *extra;                    /* likewise; NULL: not to be had here */
         struct bpf_ring ring;
         struct loop_file file, timer;
         struct attached attached[PROGRAMS_MAX];
@@ -111,6 +122,7 @@ static void bpf_close(void *data) {
         for (size_t i = 0; i < state->n_attached; i++)
                 (void)bpf_link__destroy(state->attached[i].link);
         probes__destroy(state->probes);
+        extra__destroy(state->extra);
         buffer_done(&state->room);
         buffer_done(&state->text);
         buffer_done(&state->executable);
@@ -142,6 +154,8 @@ static void report_losses(struct bpf_state *state) {
         for (size_t i = 0; i < PROTO_LOSSES; i++) {
                 uint64_t lost = __atomic_load_n(&state->probes->bss->lost[i], __ATOMIC_RELAXED);
 
+                if (state->extra)
+                        lost += __atomic_load_n(&state->extra->bss->lost[i], __ATOMIC_RELAXED);
                 if (lost == state->reported[i])
                         continue;
                 report_loss(state, losses[i].reason, losses[i].kind, lost - state->reported[i]);
@@ -329,6 +343,37 @@ static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted,
         return r;
 }
 
+static void attach_extras(struct bpf_state *state) {
+        for (size_t i = 0; i < sizeof(extras) / sizeof(*extras); i++) {
+                struct bpf_program *program = bpf_object__find_program_by_name(state->extra->obj, extras[i].name);
+                struct bpf_link *link = program && bpf_program__autoload(program) ? bpf_program__attach(program) : NULL;
+
+                if (link)
+                        state->attached[state->n_attached++] =
+                                (struct attached){ .program = program, .link = link, .subjects = 1U << DELTA_INCIDENT };
+        }
+}
+
+/* Into the same ring. Whether it worked. */
+static bool load_extras(struct bpf_state *state, const struct btf *btf) {
+        state->extra = extra__open();
+        if (!state->extra)
+                return false;
+        state->extra->rodata->knows_current_task = state->probes->rodata->knows_current_task;
+        for (size_t i = 0; i < sizeof(extras) / sizeof(*extras); i++) {
+                struct bpf_program *program = bpf_object__find_program_by_name(state->extra->obj, extras[i].name);
+
+                if (program)
+                        (void)bpf_program__set_autoload(program, kernel_has(btf, extras[i].function, BTF_KIND_FUNC));
+        }
+        if (bpf_map__reuse_fd(state->extra->maps.ring, bpf_map__fd(state->probes->maps.ring)) == 0 &&
+            extra__load(state->extra) == 0)
+                return true;
+        extra__destroy(state->extra);
+        state->extra = NULL;
+        return false;
+}
+
 static int load_either(struct bpf_state *state, unsigned wanted, const char **ret_reason) {
         struct btf *btf = btf__load_vmlinux_btf();
         int r;
@@ -340,6 +385,8 @@ static int load_either(struct bpf_state *state, unsigned wanted, const char **re
         r = load(state, btf, wanted, true);
         if (r < 0 && r != -ENOMEM)
                 r = load(state, btf, wanted, false);
+        if (r == 0 && !load_extras(state, btf))
+                *ret_reason = "raw sockets and refused modules are not told of: this kernel takes no programs on its functions";
         btf__free(btf);
         if (r == -EPERM || r == -EACCES) {
                 *ret_reason = "BPF programs may not be loaded: CAP_BPF or CAP_PERFMON is missing";
@@ -431,14 +478,16 @@ static int bpf_open(const struct source_request *request, void **ret_state, unsi
                 state->subjects = attach(state) & request->wanted;
         /* libbpf read all of the kernel's types: 14 MiB that nobody needs any more. */
         (void)malloc_trim(0);
+        if (state->extra)
+                attach_extras(state);
         if (r == 0 && state->subjects == 0) {
                 *ret_reason = "none of our BPF programs could be attached";
                 r = -EOPNOTSUPP;
         }
         if (r < 0) {
                 bpf_close(state);
-                if (!*ret_reason)
-                        *ret_reason = "the ring of the BPF programs could not be opened";
+                if (r != -EOPNOTSUPP)
+                        *ret_reason = "our BPF programs or their ring could not be opened";
                 return r;
         }
         state->read_ns = clock_ns(CLOCK_REALTIME);
