@@ -100,9 +100,11 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         int r;
 
         if (hint) {
-                hint->flags |= flags;
+                hint->flags = hint_flags_add(hint->flags, flags);
                 mix_origin(hint, origin);
                 note_origin(hint, flags, origin);
+                if (hint->mixed)
+                        hint->flags &= ~(unsigned)HINT_GONE; /* who of them was the last? */
                 return 0;
         }
         if (list->count == KEYS_MAX)
@@ -224,6 +226,9 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
                         hint_whole(slot, hint);
                         continue;
                 }
+                /* A flood is worked off as it comes: its source waits, and what it cannot hold it counts as lost. */
+                if (slot->keys.count == KEYS_MAX && !engine->fast && !engine->transaction)
+                        (void)engine_flush(engine);
                 if (hint->flags & HINT_BELOW)
                         r = key_list_add(&slot->ranges, hint->key, hint->flags, &hint->origin, hint->source);
                 else
@@ -463,6 +468,15 @@ static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint
         return r < 0 ? r : tell_change(engine, slot, &change, telling);
 }
 
+static bool is_known(struct engine *engine, struct slot *slot, struct bytes key) {
+        const struct watch *kind = slot->watch.kind;
+        struct baseline *baseline = baseline_of(engine);
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        struct record record;
+
+        return baseline->ops->get(baseline, slot->watch.settings->name, kind->fields, key, &room, &record) != 0;
+}
+
 static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint) {
         struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&hint->key) };
         const unsigned passed = HINT_APPEARED | HINT_VANISHED;
@@ -475,6 +489,11 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
         if (r < 0)
                 return r;
         open_batch(engine);
+        /* Made and removed since, by one process: if nothing was known there is nothing to look at. */
+        if ((hint->flags & (passed | HINT_GONE | HINT_BELOW)) == (passed | HINT_GONE) && !is_known(engine, slot, look.within)) {
+                look.telling.may_fold = true;
+                return tell_passed(engine, slot, hint, &look.telling);
+        }
         buffer_clear(&slot->new_conditions);
         r = look_collect(&look);
         if (engine->fatal)
@@ -490,6 +509,7 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
                 schedule_hint(&slot->schedule);
         if (look.changes > 0 || diff_records(&look.diff) > 0)
                 return 0;
+        look.telling.may_fold = true;
         if ((hint->flags & passed) == passed)
                 return tell_passed(engine, slot, hint, &look.telling);
         if (hint->flags & HINT_APPEARED)

@@ -63,13 +63,20 @@ static void add_gap(struct engine *engine, struct event *event) {
 
 /* ---- folding ---- */
 
-/* The far end, as the group's destination: a server's clients differ in their port, a client's servers do not. */
-static struct bytes destination_of(const struct delta *delta, uint8_t ret[static 20]) {
-        const struct connection_facts *connection = &delta->connection;
-        uint16_t port = htobe16(connection->inbound ? connection->local_port : connection->remote_port);
+/* The far end, as the group's destination: a server's clients differ in their port, a client's servers do not. Of a file the folder. */
+static struct bytes destination_of(const struct delta *delta, struct bytes key, uint8_t ret[static 20]) {
+        const struct connection_facts *connection;
+        uint16_t port;
 
+        if (!delta) {
+                const uint8_t *end = memrchr(key.data, 0, key.size);
+
+                return bytes_of(key.data, end ? (size_t)(end - key.data) : 0);
+        }
         if (delta->subject != DELTA_CONNECTION)
                 return BYTES_NULL;
+        connection = &delta->connection;
+        port = htobe16(connection->inbound ? connection->local_port : connection->remote_port);
         memcpy(ret, connection->remote, 16);
         memcpy(ret + 16, &port, sizeof(port));
         ret[18] = connection->inbound;
@@ -99,7 +106,7 @@ static bool fold(struct engine *engine, struct slot *slot, const struct change *
         key.executable = executable_of(process);
         key.parent_executable = executable_of(parent);
         key.user = process && process->flags & PROCESS_HAS_USERS ? process->user : UINT32_MAX;
-        key.destination = destination_of(telling->delta, destination);
+        key.destination = destination_of(telling->delta, record->key, destination);
         if (!at_ns) {
                 now = clock->realtime(clock);
                 at_ns = timestamp_to_ns(&now);
@@ -221,7 +228,7 @@ static const char *disguise_of(struct engine *engine, const struct slot *slot, c
 /* ---- a change ---- */
 
 static bool folds(const struct slot *slot, const struct telling *telling, enum severity severity) {
-        return telling->may_fold && telling->delta && severity <= SEVERITY_LOW && !slot->watch.settings->full_detail &&
+        return telling->may_fold && severity <= SEVERITY_LOW && !slot->watch.settings->full_detail &&
                slot->watch.settings->priority == PRIORITY_LOW;
 }
 

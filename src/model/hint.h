@@ -13,8 +13,16 @@ struct origin {
 enum hint_flags {
         HINT_APPEARED = 1 << 0, /* something of this key was made ... */
         HINT_VANISHED = 1 << 1, /* ... and/or removed since: if a look finds nothing and nothing was known, it passed */
+        HINT_GONE = 1 << 3,     /* when its source spoke of it last, it was gone: by events of one process, in their order */
         HINT_BELOW = 1 << 2,    /* it is, or was, a directory: what lies below it may have come or gone with it */
 };
+
+/* What a later hint of the same key and process adds to an earlier one. */
+static inline unsigned hint_flags_add(unsigned earlier, unsigned later) {
+        if (later & (HINT_APPEARED | HINT_VANISHED))
+                earlier &= ~(unsigned)HINT_GONE;
+        return earlier | later;
+}
 
 /* "Look at this key of this watch." */
 struct hint {

@@ -114,7 +114,7 @@ static void add_hint(struct file_trees *trees, const struct file_tree *tree, str
         if (bits & (FILE_EVENT_MADE | FILE_EVENT_ARRIVED))
                 flags |= HINT_APPEARED;
         if (bits & FILE_EVENT_GONE)
-                flags |= HINT_VANISHED;
+                flags |= flags ? HINT_VANISHED : HINT_VANISHED | HINT_GONE; /* of both in one event nobody knows the order */
         if (tree->place)
                 key = BYTES_NULL;
         if ((bits & ~(unsigned)FILE_EVENT_DIRECTORY) == FILE_EVENT_WRITTEN) {

@@ -68,7 +68,7 @@ int hint_set_add(struct hint_set *set, const char *watch, const char *kind, stru
         for (at = hash & (set->n_index - 1); set->index[at]; at = (at + 1) & (set->n_index - 1)) {
                 item = &set->items[set->index[at] - 1];
                 if (item->pid == pid && is_of(set, item, watch, kind, key, hash)) {
-                        item->flags |= flags;
+                        item->flags = hint_flags_add(item->flags, flags);
                         set->kept += item->dropped;
                         item->dropped = false;
                         return 0;

@@ -81,6 +81,7 @@ static void test_key(void **state) {
 static void test_passed(void **state) {
         struct fixture *fixture = *state;
 
+        fixture->fakes[0].settings.full_detail = true; /* else only the first of each kind is told at once */
         start(fixture, "a=1");
         ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("b"), .flags = HINT_APPEARED);
         ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("b"), .flags = HINT_VANISHED);

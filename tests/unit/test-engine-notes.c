@@ -322,6 +322,7 @@ static void test_passed_apart(void **state) {
         char key[] = "x0";
         size_t lines = 0;
 
+        fixture->fakes[0].settings.full_detail = true;
         start(fixture, "a=1");
         for (int vanished = 0; vanished < 2; vanished++)
                 for (key[1] = 'a'; key[1] <= 'z'; key[1]++)
