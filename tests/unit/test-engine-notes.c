@@ -403,6 +403,7 @@ static void test_who_of_what_passed(void **state) {
         struct fixture *fixture = *state;
 
         fixture->out.note = note_both;
+        fixture->fakes[0].settings.full_detail = true;
         start(fixture, "a=1");
         process(fixture, 10);
         process(fixture, 11);
