@@ -64,7 +64,9 @@ end_fanotify() { end_bare; }
 
 begin_nephronixd() {
   rm -rf "$work/daemon"
-  configure "$work/daemon" '[Watch "boot"]' Path= "Path=$tree"
+  # A tree in which programs write all the time is one of low priority: of what comes and goes there, like of processes, the first is
+  # told and the others are counted.
+  configure "$work/daemon" '[Watch "boot"]' Priority=low Path= "Path=$tree"
   start
   roles
   rest 1
