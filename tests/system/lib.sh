@@ -273,14 +273,17 @@ status() {
 
 # --- what it found ---------------------------------------------------------------------------------------------------
 
-# The whole ledger, in order.
+# The whole ledger, in order; ledger SEQUENCE: from the segment on that holds this one, if any does.
 ledger() {
-  local segment
+  local segment segments first=0
   # Named by sequence; one that is packed while we read is there under one of the two names.
-  find "$state/ledger" -name 'events-*.jsonl*' -printf '%f\n' 2>/dev/null | sed 's/\.jsonl.*//' | sort -u |
-    while read -r segment; do
-      cat "$state/ledger/$segment.jsonl" 2>/dev/null || zcat "$state/ledger/$segment.jsonl.gz"
-    done
+  segments=$(find "$state/ledger" -name 'events-*.jsonl*' -printf '%f\n' 2>/dev/null | sed 's/\.jsonl.*//' | sort -u)
+  for segment in $segments; do
+    ((10#${segment#events-} > ${1:-0})) || first=$segment
+  done
+  for segment in $segments; do
+    [[ $segment < $first ]] || cat "$state/ledger/$segment.jsonl" 2>/dev/null || zcat "$state/ledger/$segment.jsonl.gz"
+  done
 }
 
 # The whole text log, in order.
@@ -305,7 +308,7 @@ mark() {
 
 # events [FILTER]: the new events for which the jq expression is true, one a line.
 events() {
-  ledger | jq -Rc --argjson mark "$marked_sequence" "fromjson? | select(.event.sequence > \$mark) | select(${1:-true})"
+  ledger "$marked_sequence" | jq -Rc --argjson mark "$marked_sequence" "fromjson? | select(.event.sequence > \$mark) | select(${1:-true})"
 }
 
 has_event() {
