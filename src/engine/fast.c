@@ -227,7 +227,7 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
                         continue;
                 }
                 /* A flood is worked off as it comes: its source waits, and what it cannot hold it counts as lost. */
-                if (slot->keys.count == KEYS_MAX && !engine->fast && !engine->transaction)
+                if (slot->keys.count == KEYS_MAX && !engine->flushing && !engine->transaction)
                         (void)engine_flush(engine);
                 if (hint->flags & HINT_BELOW)
                         r = key_list_add(&slot->ranges, hint->key, hint->flags, &hint->origin, hint->source);
@@ -586,10 +586,19 @@ static int flush(struct engine *engine, bool all) {
         return r;
 }
 
+static int flush_once(struct engine *engine, bool all) {
+        int r;
+
+        engine->flushing = true;
+        r = flush(engine, all);
+        engine->flushing = false;
+        return r;
+}
+
 int engine_flush(struct engine *engine) {
-        return flush(engine, false);
+        return flush_once(engine, false);
 }
 
 int engine_flush_all(struct engine *engine) {
-        return flush(engine, true);
+        return flush_once(engine, true);
 }
