@@ -35,3 +35,11 @@ bool tree_is_kernel_filesystem(int fd) {
                 return false;
         }
 }
+
+bool tree_makes_up_inodes(int fd) {
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return false;
+        return (unsigned long)fs.f_type == MSDOS_SUPER_MAGIC || (unsigned long)fs.f_type == EXFAT_SUPER_MAGIC;
+}

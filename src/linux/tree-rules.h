@@ -11,3 +11,7 @@ bool tree_excludes(const struct strings *patterns, const char *path, const char 
 /* True if the directory lies in a kernel interface that is shaped like files (/proc, /sys): what reading them does is not ours
  * to find out, and their content moves by itself. The descriptor may be one of O_PATH. */
 bool tree_is_kernel_filesystem(int fd);
+
+/* True if the directory lies on a filesystem that keeps no inode numbers (vfat, as on every EFI partition): the kernel makes them
+ * up when it first sees a file after mounting, so that they say nothing of the file. */
+bool tree_makes_up_inodes(int fd);

@@ -127,6 +127,7 @@ static int read_digest(int directory, const char *name, struct record *record, u
         _cleanup_close_ int fd = open_for_reading(directory, name);
         struct statx before, after;
         struct value path = record->values[FILE_PATH];
+        bool has_inode = record->values[FILE_INODE].present;
 
         if (fd < 0)
                 return fd;
@@ -150,6 +151,7 @@ static int read_digest(int directory, const char *name, struct record *record, u
                         /* The record must describe the bytes that were read, not those of the walk a moment ago. */
                         file_record_fill(record, &after);
                         record->values[FILE_PATH] = path;
+                        record->values[FILE_INODE].present = has_inode;
                         record->values[FILE_DIGEST] = value_bytes(bytes_of(room, BLAKE2B_SIZE));
                         return 0;
                 }

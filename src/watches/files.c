@@ -25,6 +25,7 @@ enum {
 /* One directory: names lie NUL-terminated in 'text', their offsets sorted. */
 struct frame {
         int fd;
+        bool made_up_inodes;
         uint64_t device;
         size_t path_size;               /* of this directory in state->path */
         struct buffer text, offsets;
@@ -124,6 +125,25 @@ static int leave(struct files_state *state, struct collector *collector, const c
                                                                                                : buffer_bytes(&state->key));
 }
 
+static uint64_t device_of(const struct statx *stat) {
+        return (uint64_t)stat->stx_dev_major << 32 | stat->stx_dev_minor;
+}
+
+/* Whether the number of an entry of 'directory', the innermost frame's or one on the way to it, says nothing of the file. Where
+ * something is mounted the top of that has a fixed number. */
+static bool has_made_up_inode(const struct files_state *state, int directory, const struct statx *stat) {
+        struct statx parent;
+
+        if (state->n_frames) {
+                const struct frame *frame = &state->frames[state->n_frames - 1];
+
+                return frame->made_up_inodes && frame->device == device_of(stat);
+        }
+        return tree_makes_up_inodes(directory) &&
+               statx(directory, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE, &parent) == 0 &&
+               device_of(&parent) == device_of(stat);
+}
+
 static int emit(struct files_state *state, struct collector *collector, int directory, const char *name,
                 const struct statx *stat) {
         struct record record = { 0 };
@@ -133,6 +153,8 @@ static int emit(struct files_state *state, struct collector *collector, int dire
         if (r < 0)
                 return r;
         file_record_fill(&record, stat);
+        if (has_made_up_inode(state, directory, stat))
+                record.values[FILE_INODE].present = false;
         record.key = buffer_bytes(&state->key);
         record.values[FILE_PATH] = value_bytes(buffer_bytes(&state->path));
         if (S_ISLNK(stat->stx_mode)) {
@@ -201,7 +223,8 @@ static int list(struct files_state *state, struct frame *frame) {
 static int enter(struct files_state *state, struct collector *collector, int parent, const char *name,
                  const struct statx *stat) {
         const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        uint64_t device = (uint64_t)stat->stx_dev_major << 32 | stat->stx_dev_minor;
+        uint64_t device = device_of(stat);
+        const struct frame *outer;
         struct frame *frame;
         int r;
 
@@ -238,12 +261,13 @@ static int enter(struct files_state *state, struct collector *collector, int par
         buffer_clear(&frame->text);
         buffer_clear(&frame->offsets);
 
-        if ((state->n_frames == 0 || state->frames[state->n_frames - 1].device != device) &&
-            tree_is_kernel_filesystem(frame->fd)) {
+        outer = state->n_frames && frame[-1].device == device ? &frame[-1] : NULL;
+        if (!outer && tree_is_kernel_filesystem(frame->fd)) {
                 say(state, collector, "%s: a kernel filesystem, not entered", buffer_string(&state->path));
                 frame->fd = fd_close(frame->fd);
                 return 0;
         }
+        frame->made_up_inodes = outer ? outer->made_up_inodes : tree_makes_up_inodes(frame->fd);
         r = list(state, frame);
         if (r < 0) {
                 frame->fd = fd_close(frame->fd);
@@ -341,7 +365,7 @@ static int step(struct files_state *state, struct collector *collector, int *dir
         *directory = fd;
         if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE, &stat) < 0)
                 return leave(state, collector, "", errno);
-        inner_device = (uint64_t)stat.stx_dev_major << 32 | stat.stx_dev_minor;
+        inner_device = device_of(&stat);
         if ((state->above == 0 || inner_device != *device) && tree_is_kernel_filesystem(fd))
                 return 0;
         *device = inner_device;
