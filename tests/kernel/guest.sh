@@ -33,7 +33,7 @@ guest_modules=(inet_diag tcp_diag udp_diag raw_diag unix_diag netlink_diag af_pa
 
 # What the tests run in the guest, beside a minimal Debian and the libraries of our programs.
 guest_packages=(systemd systemd-sysv udev dbus libpam-systemd kmod procps iproute2 iputils-ping openssh-server openssh-client
-  python3 jq strace gawk bsdextrautils dosfstools e2fsprogs util-linux bpftool rpm gzip less)
+  python3 jq strace gawk bsdextrautils dosfstools e2fsprogs btrfs-progs util-linux bpftool rpm gzip less)
 
 need_programs() {
   local program
@@ -95,7 +95,7 @@ trim_modules() {
       *) cp "$file" "$target" ;;
     esac || return
   done || return
-  cp "$from/lib/modules/$version"/modules.{builtin,order}* "$to/lib/modules/$version/" || return
+  cp "$from/lib/modules/$version"/modules.{builtin,order}* "$to/lib/modules/$version/" 2>/dev/null || true
   depmod -b "$to" "$version" || return
   # In the order in which they are to be loaded.
   for module in "${boot_modules[@]}"; do
@@ -132,9 +132,12 @@ fetch_kernel() {
   for image in "$work/kernel/deb"/*.deb; do
     quietly dpkg-deb -x "$image" "$work/kernel/full" || return 1
   done
-  # Where /lib is a link to usr/lib the packages say so.
-  [[ -d $work/kernel/full/lib/modules ]] || ln -sn usr/lib "$work/kernel/full/lib"
-  version=$(ls "$work/kernel/full/lib/modules")
+  # Newer packages take /lib for a link to usr/lib; modprobe looks below /lib.
+  if [[ -d $work/kernel/full/usr/lib/modules ]]; then
+    mkdir -p "$work/kernel/full/lib/modules"
+    cp -al "$work/kernel/full/usr/lib/modules/." "$work/kernel/full/lib/modules/"
+  fi
+  version=$(find "$work/kernel/full/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n')
   image=$(find "$work/kernel/full" -type f -name 'vmlinu[xz]*' | head -n 1)
   if [[ -z $version || $version == *$'\n'* || -z $image ]]; then
     printf '#   a kernel package that is not understood: %s\n' "$packages" >&2
