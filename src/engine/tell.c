@@ -208,21 +208,57 @@ static const struct value *value_of(const struct field *fields, const struct rec
         return index >= 0 && record->values[index].present ? &record->values[index] : NULL;
 }
 
+static struct bytes bytes_of_value(const struct field *fields, const struct record *record, const char *name) {
+        const struct value *value = record ? value_of(fields, record, name) : NULL;
+
+        return value ? value->bytes : BYTES_NULL;
+}
+
+static bool is_flagged(const struct field *fields, const struct record *record, const char *name) {
+        const struct value *value = value_of(fields, record, name);
+
+        return value && value->number;
+}
+
+/* Of a process that only a look found. What it said of itself before is what the last look found; that the file of its program
+ * was deleted is a disguise of what starts, not of what an upgrade left behind. */
+static struct process_facts facts_of_change(const struct change *change) {
+        const struct field *fields = change->fields;
+        struct process_facts facts = {
+                .name = bytes_of_value(fields, change->after, "name"),
+                .executable = bytes_of_value(fields, change->after, "executable"),
+                .command_line = bytes_of_value(fields, change->before ? change->before : change->after, "command_line"),
+        };
+
+        if (is_flagged(fields, change->after, "kernel_thread"))
+                facts.flags |= PROCESS_KERNEL_THREAD;
+        if (is_flagged(fields, change->after, "executable_deleted") &&
+            (!change->before || !bytes_equal(bytes_of_value(fields, change->before, "executable"), facts.executable)))
+                facts.flags |= PROCESS_DELETED;
+        if (change->before && !bytes_equal(bytes_of_value(fields, change->before, "executable"), facts.executable))
+                facts.command_line = BYTES_NULL; /* another program's */
+        return facts;
+}
+
 /* Of a record that is a process: whether that looks like what it is. */
 static const char *disguise_of(struct engine *engine, const struct slot *slot, const struct change *change) {
         const struct record *record = change->after;
-        const struct value *pid, *start, *arguments;
-        const struct process_facts *facts;
+        const struct process_facts *known;
+        struct process_facts found;
+        const struct value *pid, *start;
 
         if (!record || !(slot->watch.kind->subjects & 1u << DELTA_PROCESS))
                 return NULL;
         pid = value_of(change->fields, record, "pid");
         start = value_of(change->fields, record, "start_ticks");
-        arguments = value_of(change->fields, record, "command_line");
         if (!pid || !start)
                 return NULL;
-        facts = process_table_find(engine->processes, (uint32_t)pid->number, start->number);
-        return facts ? process_disguise(facts, arguments ? arguments->bytes : BYTES_NULL) : NULL;
+        known = process_table_find(engine->processes, (uint32_t)pid->number, start->number);
+        if (!known) {
+                found = facts_of_change(change);
+                known = &found;
+        }
+        return process_disguise(known, bytes_of_value(change->fields, record, "command_line"));
 }
 
 /* ---- a change ---- */
