@@ -52,6 +52,7 @@ struct settings {
         char *state_directory, *log_file, *run_directory;
         bool light;             /* Profile=light */
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        uint64_t event_buffer;  /* EventBuffer=: bytes of kernel memory in which events wait for us */
         struct strings sources; /* Sources=: names of the sources that may be used; none: all */
 
         uint64_t log_max_size, log_max_use, log_keep_ns, ledger_segment_size;

@@ -49,6 +49,7 @@ const struct key key_nephronix[KEYS_MAX + 1] = {
         { "Interval", KEY_TIME, IN_SETTINGS(interval_ns), "2s", .least = 10 * MILLISECOND, .most = 7 * DAY },
         { "Reconcile", KEY_TIME, IN_SETTINGS(reconcile_ns), "10min", .least = 10 * MILLISECOND, .most = 364 * DAY },
         { "Sources", KEY_SOURCES, IN_SETTINGS(sources) },
+        { "EventBuffer", KEY_SIZE, IN_SETTINGS(event_buffer), "8M", .least = 4096, .most = GIBIBYTE },
         { "FoldWindow", KEY_TIME, IN_SETTINGS(fold_window_ns), "1min", .least = SECOND, .most = DAY },
 };
 

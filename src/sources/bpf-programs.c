@@ -81,6 +81,8 @@ struct attached {
         unsigned subjects;
 };
 
+enum { RING_SIZE_LEAST = 4096, RING_SIZE_MOST = 1 << 30 }; /* the kernel wants a power of two, in pages */
+
 struct bpf_state {
         const struct host *host;                /* borrowed */
         struct source_listener *listener;       /* borrowed */
@@ -93,6 +95,7 @@ struct bpf_state {
         struct buffer room;                     /* of the record at hand */
         struct buffer text, executable, command_line; /* of /proc, for what it does not tell */
         unsigned subjects;
+        uint32_t ring_size;                     /* a power of two */
         uint64_t own_network;                   /* inode of our own network namespace */
         uint64_t monotonic_to_wall;             /* now: nanoseconds between the two clocks */
         uint64_t read_ns;                       /* wall clock: all before it was read */
@@ -335,7 +338,9 @@ static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted,
                                 program, (programs[i].subjects & wanted) &&
                                                  kernel_has(btf, programs[i].tracepoint, BTF_KIND_TYPEDEF));
         }
-        r = probes__load(state->probes);
+        r = bpf_map__set_max_entries(state->probes->maps.ring, state->ring_size);
+        if (r == 0)
+                r = probes__load(state->probes);
         if (r < 0) {
                 probes__destroy(state->probes);
                 state->probes = NULL;
@@ -467,6 +472,9 @@ static int bpf_open(const struct source_request *request, void **ret_state, unsi
         state->host = request->host;
         state->listener = request->listener;
         state->ring = BPF_RING_NULL;
+        state->ring_size = RING_SIZE_LEAST;
+        while (state->ring_size < RING_SIZE_MOST && state->ring_size * UINT64_C(2) <= request->settings->event_buffer)
+                state->ring_size *= 2;
         state->file.fd = state->timer.fd = -1;
         if (fstatat(request->host->proc_fd, "self/ns/net", &status, 0) == 0)
                 state->own_network = status.st_ino;

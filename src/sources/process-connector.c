@@ -23,7 +23,6 @@
 #define NS_PER_S UINT64_C(1000000000)
 
 enum {
-        ROOM = 8 * 1024 * 1024,         /* twice that in the kernel: 20,000 events and more, seconds of a storm */
         DATAGRAM_MAX = 4096,
         BATCH = 512, DRAIN_MAX = 16384,
         ANSWER_MS = 500,
@@ -417,7 +416,7 @@ static int wait_for_answer(int fd) {
         }
 }
 
-static int start(struct connector_state *state, struct loop *loop) {
+static int start(struct connector_state *state, struct loop *loop, int room) {
         int r;
 
         state->file.ready = ready;
@@ -425,7 +424,7 @@ static int start(struct connector_state *state, struct loop *loop) {
         state->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         if (state->timer.fd < 0)
                 return -errno;
-        r = netlink_open(NETLINK_CONNECTOR, CN_IDX_PROC, ROOM);
+        r = netlink_open(NETLINK_CONNECTOR, CN_IDX_PROC, room);
         if (r < 0)
                 return r;
         state->file.fd = r;
@@ -474,7 +473,7 @@ static int connector_open(const struct source_request *request, void **ret_state
         state->listener = request->listener;
         state->self = (uint32_t)getpid();
         host_processes_init(&state->processes, request->host);
-        r = start(state, request->loop);
+        r = start(state, request->loop, (int)request->settings->event_buffer);
         if (r < 0) {
                 connector_close(state);
                 if (r == -EPERM || r == -EACCES) {

@@ -30,7 +30,7 @@
 struct listen {
         struct source_listener listener;
         struct source_request request;
-        struct settings settings;
+        struct settings settings;       /* what the configuration gives by default */
         struct host host;
         struct loop *loop;
         struct loop_file ticks;
@@ -198,6 +198,7 @@ static inline int listen_open_at(struct listen *listen, const struct source *sou
         *listen = (struct listen){
                 .listener = { listen_hint, listen_delta, listen_loss, listen_covers, listen_ended },
                 .source = source,
+                .settings = { .event_buffer = 8 << 20 },
                 .ticks = { .ready = listen_tick },
         };
         assert_int_equal(host_open(&listen->host, root), 0);

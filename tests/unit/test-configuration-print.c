@@ -42,6 +42,7 @@ static void test_print(void **unused) {
                                   "[Nephronix] Reconcile=10min (default:0)\n"
                                   "[Nephronix] Sources=bpf (a.conf:7)\n"
                                   "[Nephronix] Sources=timer (a.conf:7)\n"
+                                  "[Nephronix] EventBuffer=8M (default:0)\n"
                                   "[Nephronix] FoldWindow=1min (default:0)\n"
                                   "[Log] MaxSize=100000 (default:0)\n"
                                   "[Log] KeepDays=30 (default:0)\n"
