@@ -120,6 +120,7 @@ struct engine {
         int fatal;                      /* the round cannot be kept, whatever the watches do */
 
         /* the short way */
+        struct buffer departed;         /* bytes of the process whose end is told just now */
         bool flushing;                  /* nobody may flush meanwhile */
         bool fast;                      /* a batch is open */
         bool staged;                    /* it has something to keep */

@@ -66,6 +66,7 @@ struct engine *engine_free(struct engine *engine) {
         rescan_done(engine);
         (void)process_table_free(engine->processes);
         (void)folding_free(engine->folding);
+        buffer_done(&engine->departed);
         free(engine->slots);
         free(engine);
         return NULL;

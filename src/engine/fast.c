@@ -403,6 +403,26 @@ static int take_key(struct engine *engine, struct slot *slot, const struct delta
         return 0;
 }
 
+/* A copy of the facts whose bytes live in 'room': who tells of a process may make the table forget another. */
+static int keep_facts(const struct process_facts *facts, struct buffer *room, struct process_facts *ret) {
+        struct process_facts copy = *facts;
+        struct bytes *const texts[] = {
+                &copy.name, &copy.executable, &copy.command_line, &copy.working_directory, &copy.cgroup, &copy.tty_name,
+        };
+        size_t at = 0;
+
+        buffer_clear(room);
+        for (size_t i = 0; i < ELEMENTS(texts); i++)
+                buffer_append_bytes(room, *texts[i]);
+        if (buffer_error(room) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(texts); at += texts[i]->size, i++)
+                if (texts[i]->size)
+                        texts[i]->data = room->data + at;
+        *ret = copy;
+        return 0;
+}
+
 void engine_delta(struct engine *engine, const struct delta *delta) {
         struct delta whole = *delta;
         int r = 0;
@@ -415,7 +435,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
                 /* An exit says little; what was known of the process goes with it. */
                 facts = process_table_find(engine->processes, delta->process.pid, delta->process.start_ticks);
                 if (facts && delta->kind == DELTA_VANISHED)
-                        whole.process = *facts;
+                        (void)keep_facts(facts, &engine->departed, &whole.process);
         }
         if (delta->subject == DELTA_INCIDENT) {
                 r = tell_incident(engine, delta);

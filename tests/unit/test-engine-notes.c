@@ -421,6 +421,47 @@ static void test_who_of_what_passed(void **state) {
         }
 }
 
+static int recognize_process(void *state, const struct delta *delta, struct record *ret) {
+        struct fake *fake = state;
+
+        *ret = (struct record){ .key = delta->process.name };
+        ret->values[0] = value_bytes(delta->process.executable);
+        assert_memory_equal(delta->process.name.data, "sh", 2);
+        assert_memory_equal(delta->process.executable.data, "/bin/sh", 7);
+        pass(fake->fixture, 61 * SECOND); /* the table forgets it while the first watch tells of it */
+        return 1;
+}
+
+/* Each of several watches is told of an end with all that was known of the process. */
+static void test_end_for_two(void **state) {
+        struct fixture *fixture = *state;
+        struct delta delta = {
+                .kind = DELTA_APPEARED, .subject = DELTA_PROCESS, .source = "fake",
+                .origin = { .known = true, .pid = 10, .start_ticks = 10 },
+                .process = { .pid = 10, .start_ticks = 10, .name = bytes_of_string("sh"), .executable = bytes_of_string("/bin/sh") },
+        };
+
+        start(fixture, "sh=/bin/sh");
+        set(&fixture->fakes[1], "sh=/bin/sh");
+        pass(fixture, INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        begin_telling(fixture);
+        engine_delta(fixture->engine, &delta);
+        for (size_t i = 0; i < 2; i++) {
+                struct fake *fake = &fixture->fakes[i];
+
+                fake->kind.subjects = 1u << DELTA_PROCESS;
+                fake->kind.recognize = recognize_process;
+                fake->kind.delta_is_record = fake->kind.can_look_within = fake->settings.full_detail = true;
+        }
+        delta.kind = DELTA_VANISHED;
+        delta.process = (struct process_facts){ .pid = 10, .start_ticks = 10 };
+        engine_delta(fixture->engine, &delta);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_string_equal(buffer_string(&fixture->told), "4 vanished/2 alpha sh:/bin/sh>- event\n"
+                                                           "5 vanished/2 beta sh:/bin/sh>- event\n");
+}
+
 /* ---- due by the clock as well ---- */
 
 static void test_below_while_due(void **state) {
@@ -489,6 +530,7 @@ int main(void) {
                 ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
                 ENGINE_TEST(test_who_of_what_passed),
+                ENGINE_TEST(test_end_for_two),
                 ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
         };
