@@ -130,6 +130,7 @@ struct engine {
         size_t notes_kept;              /* batches kept since */
         size_t staged_bytes, noted_bytes; /* about: of this batch; kept since */
         bool notes;                     /* something is noted that is not settled */
+        bool began;                     /* a round has an id */
         uint64_t settle_ns;             /* monotonic: when it has to be; UINT64_MAX: never */
         uint64_t settle_delay_ns, settled_ns;
         uint64_t retry_ns;              /* monotonic: what cannot be kept is not tried without pause */

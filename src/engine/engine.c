@@ -132,10 +132,16 @@ int engine_end_part(struct engine *engine, bool keep) {
 
 void engine_begin_round(struct engine *engine) {
         struct engine_clock *clock = engine->options.clock;
+        const struct round before = engine->round;
 
         engine->round = (struct round){ .at = clock->realtime(clock) };
-        clock->random(clock, engine->round.id, UUID_SIZE);
-        uuid_make_v4(engine->round.id);
+        if (engine->notes && engine->began) { /* a notice has named it: the text that settles the notes is found by it */
+                memcpy(engine->round.id, before.id, UUID_SIZE);
+        } else {
+                clock->random(clock, engine->round.id, UUID_SIZE);
+                uuid_make_v4(engine->round.id);
+                engine->began = true;
+        }
         engine->fatal = 0;
         for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].changed = engine->slots[i].looked = false;

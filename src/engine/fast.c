@@ -598,9 +598,8 @@ static int flush(struct engine *engine, bool all) {
         if (all || engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
                 open_batch(engine);
                 r = tell_folded(engine, all);
-                if (r < 0)
-                        return drop_batch(engine, r);
-                r = keep_batch(engine);
+                r = r < 0 ? drop_batch(engine, r) : keep_batch(engine);
+                folding_flushed(engine->folding, engine_now_ns(engine), r >= 0);
                 engine->fast = false;
         }
         return r;

@@ -14,6 +14,9 @@ struct group {
         struct group *next;             /* in its bucket, or in the list of free ones */
         uint8_t *text, *sample;         /* owned */
         uint64_t hash, window_ns, end_ns;
+        struct group *next_flushed;
+        struct folding_group flushed;   /* what was told of it, until that is kept */
+        uint64_t flushed_window_ns;
         size_t place;                   /* in the heap that has it */
         bool counting;                  /* which heap that is */
 };
@@ -32,6 +35,7 @@ struct folding {
         struct group others[OTHERS_MAX]; /* the last one takes those of all watches and actions that found no place */
         size_t n_others;
         struct heap counting, idle;     /* with and without something counted */
+        struct group *flushed;          /* told, and perhaps not kept */
         struct group *last;             /* of the last FOLDING_COUNT */
         size_t samples;                 /* bytes of all of them */
         uint64_t minute;                /* when the budget's minute began; NEVER: not yet */
@@ -289,6 +293,7 @@ enum folding_verdict folding_take(struct folding *folding, const struct folding_
         uint64_t hash = key_hash(key);
         struct group **bucket = &folding->buckets[hash % BUCKETS], *group;
 
+        folding_flushed(folding, now_ns, true);
         new_minute(folding, now_ns);
         forget_ended(folding, now_ns);
         for (group = *bucket; group; group = group->next)
@@ -343,10 +348,45 @@ int folding_due(const struct folding *folding, uint64_t now_ns, uint64_t *ret_ne
         return next <= now_ns;
 }
 
+void folding_flushed(struct folding *folding, uint64_t now_ns, bool kept) {
+        struct group *group;
+
+        while ((group = folding->flushed)) {
+                folding->flushed = group->next_flushed;
+                if (kept) {
+                        drop_sample(folding, group);
+                        continue;
+                }
+                heap_remove(&folding->idle, group);
+                group->told = group->flushed;
+                group->window_ns = group->flushed_window_ns;
+                group->end_ns = add(now_ns, FOLDING_ALIGN_NS); /* what cannot be kept is not tried without pause */
+                group->counting = true;
+                heap_put(&folding->counting, group);
+        }
+}
+
+static void begin_anew(struct folding *folding, struct group *group, uint64_t now_ns) {
+        group->flushed = group->told;
+        group->flushed_window_ns = group->window_ns;
+        group->next_flushed = folding->flushed;
+        folding->flushed = group;
+        group->told.count = group->told.first_ns = group->told.last_ns = 0;
+        heap_remove(&folding->counting, group);
+        group->counting = false;
+        group->window_ns = group->window_ns < FOLDING_WINDOW_MAX_NS / 2 ? group->window_ns * 2
+                           : group->window_ns < FOLDING_WINDOW_MAX_NS   ? FOLDING_WINDOW_MAX_NS
+                                                                        : group->window_ns;
+        open_window(group, now_ns);
+        heap_put(&folding->idle, group);
+}
+
 int folding_flush(struct folding *folding, uint64_t now_ns, bool all,
                   int (*tell)(void *context, const struct folding_group *group), void *context) {
+        folding_flushed(folding, now_ns, true);
         folding->last = NULL;
         new_minute(folding, now_ns);
+        forget_ended(folding, now_ns);
         while (folding->counting.count > 0) {
                 struct group *group = folding->counting.items[0];
                 int r;
@@ -357,16 +397,7 @@ int folding_flush(struct folding *folding, uint64_t now_ns, bool all,
                 if (r < 0)
                         return r;
                 folding->lines++;
-                drop_sample(folding, group);
-                group->told.count = group->told.first_ns = group->told.last_ns = 0;
-                heap_remove(&folding->counting, group);
-                group->counting = false;
-                group->window_ns = group->window_ns < FOLDING_WINDOW_MAX_NS / 2 ? group->window_ns * 2
-                                   : group->window_ns < FOLDING_WINDOW_MAX_NS   ? FOLDING_WINDOW_MAX_NS
-                                                                                : group->window_ns;
-                open_window(group, now_ns);
-                heap_put(&folding->idle, group);
+                begin_anew(folding, group, now_ns);
         }
-        forget_ended(folding, now_ns);
         return 0;
 }

@@ -58,6 +58,9 @@ int folding_due(const struct folding *folding, uint64_t now_ns, uint64_t *ret_ne
  * are as before. The group is borrowed for the call; tell must not call the folding. */
 int folding_flush(struct folding *folding, uint64_t now_ns, bool all,
                   int (*tell)(void *context, const struct folding_group *group), void *context);
+/* What became of those that the last folding_flush() told: kept, or to be told once more, FOLDING_ALIGN_NS from now. To be said
+ * before the next call that takes or flushes; otherwise they count as kept. */
+void folding_flushed(struct folding *folding, uint64_t now_ns, bool kept);
 
 static inline void folding_free_place(struct folding **place) {
         (void)folding_free(*place);

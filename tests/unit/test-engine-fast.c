@@ -183,6 +183,38 @@ static void test_not_noted(void **state) {
         assert_round(fixture, "");
 }
 
+/* What was counted and could not be noted is told when it can be. */
+static void test_folded_not_noted(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        char name[] = "p0";
+
+        alpha->kind.delta_is_record = true;
+        start(fixture, "a=1");
+        for (name[1] = '0'; name[1] <= '9'; name[1]++) {
+                delta(fixture, DELTA_APPEARED, name, "x");
+                delta(fixture, DELTA_VANISHED, name, NULL);
+        }
+        assert_batch(fixture, "3 appeared/2 alpha p0:->x event\n4 vanished/2 alpha p0:x>- event\n");
+        assert_settled(fixture, "");
+        pass(fixture, 70 * SECOND);
+        for (int answer = 0; answer < 2; answer++) {
+                if (answer) {
+                        fixture->event_answer = -ENOBUFS;
+                        fixture->fail_at = 6;
+                } else
+                        fixture->ops.note_commit = refuse;
+                assert_true(engine_flush(fixture->engine) < 0);
+                fixture->ops.note_commit = fixture->real->note_commit;
+                fixture->event_answer = 0;
+                begin_telling(fixture);
+                if (!answer)
+                        assert_batch(fixture, ""); /* not without pause */
+                pass(fixture, 10 * SECOND);
+        }
+        assert_batch(fixture, "5 appeared/2 alpha p1:->x event *9\n6 vanished/2 alpha p1:x>- event *9\n");
+}
+
 static void test_below(void **state) {
         struct fixture *fixture = *state;
         struct fake *alpha = &fixture->fakes[0];
@@ -309,6 +341,7 @@ int main(void) {
                 ENGINE_TEST(test_delta_is_record),
                 ENGINE_TEST(test_folded),
                 ENGINE_TEST(test_not_noted),
+                ENGINE_TEST(test_folded_not_noted),
                 ENGINE_TEST(test_below),
                 ENGINE_TEST(test_coverage),
                 ENGINE_TEST(test_sifted),

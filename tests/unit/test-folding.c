@@ -17,7 +17,7 @@ struct told {
         struct folding_group last;
         char sample[64];
         int answer;
-        const struct folding *folding;
+        size_t answer_after;            /* lines */
 };
 
 static int note(void *context, const struct folding_group *group) {
@@ -25,7 +25,7 @@ static int note(void *context, const struct folding_group *group) {
 
         assert_true(group->count > 0);
         assert_true(group->first_ns <= group->last_ns);
-        if (told->answer < 0)
+        if (told->answer < 0 && told->lines >= told->answer_after)
                 return told->answer;
         told->lines++;
         told->items += group->count;
@@ -230,6 +230,52 @@ static void test_teller_fails(void **unused) {
         assert_int_equal(told.items, 3);
 }
 
+/* What was told and could not be kept is told again, not without pause, with what came since. */
+static void test_not_kept(void **unused) {
+        _cleanup_folding_ struct folding *folding = NULL;
+        struct folding_key keys[] = { key_of("/bin/true"), key_of("/bin/false") };
+        struct told told = { 0 };
+        uint64_t next;
+
+        (void)unused;
+        assert_int_equal(folding_new(0, &folding), 0);
+        for (size_t i = 0; i < 8; i++) {
+                (void)folding_take(folding, &keys[i % 2], WALL + i, SECOND);
+                folding_sample(folding, bytes_of_string(i % 2 ? "false" : "true"));
+        }
+        for (int i = 0; i < 3; i++) {
+                told = (struct told){ 0 };
+                assert_int_equal(folding_flush(folding, (100 + 10 * (uint64_t)i) * SECOND, false, note, &told), 0);
+                assert_int_equal(told.lines, 2);
+                assert_int_equal(told.items, 6 + (uint64_t)i);
+                folding_flushed(folding, (100 + 10 * (uint64_t)i) * SECOND, false);
+                assert_int_equal(folding_due(folding, (100 + 10 * (uint64_t)i) * SECOND, &next), 0);
+                assert_true(next == (110 + 10 * (uint64_t)i) * SECOND);
+                assert_int_equal(folding_take(folding, &keys[1], WALL + SECOND, (100 + 10 * (uint64_t)i) * SECOND), FOLDING_COUNT);
+                assert_false(folding_wants_sample(folding));
+        }
+        told = (struct told){ 0 };
+        assert_int_equal(folding_flush(folding, 130 * SECOND, false, note, &told), 0);
+        folding_flushed(folding, 130 * SECOND, true);
+        assert_int_equal(told.items, 9);
+        told = (struct told){ 0 };
+        assert_int_equal(folding_flush(folding, 130 * SECOND, true, note, &told), 0);
+        assert_int_equal(told.items, 0);
+        assert_int_equal(folding_take(folding, &keys[1], WALL, 131 * SECOND), FOLDING_COUNT);
+        assert_true(folding_wants_sample(folding));
+        assert_int_equal(folding_flush(folding, 135 * SECOND, true, note, &told), 0);
+        assert_string_equal(told.sample, "");
+        /* also when only one of several could be told */
+        for (size_t i = 0; i < 2; i++)
+                (void)folding_take(folding, &keys[i], WALL, 140 * SECOND);
+        told = (struct told){ .answer = -28, .answer_after = 1 };
+        assert_int_equal(folding_flush(folding, 10000 * SECOND, false, note, &told), -28);
+        folding_flushed(folding, 10000 * SECOND, false);
+        told = (struct told){ 0 };
+        assert_int_equal(folding_flush(folding, 10010 * SECOND, false, note, &told), 0);
+        assert_int_equal(told.items, 2);
+}
+
 static void test_sample_bounds(void **unused) {
         _cleanup_folding_ struct folding *folding = NULL;
         _cleanup_free_ uint8_t *large = calloc(1, FOLDING_SAMPLE_MAX + 1);
@@ -271,7 +317,8 @@ static void test_exact(void **unused) {
         for (uint64_t seed = 1; seed <= 20; seed++) {
                 _cleanup_folding_ struct folding *folding = NULL;
                 struct told told = { 0 };
-                uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15), now = draw(&state) % (1000 * SECOND), items = 0, tells = 0;
+                uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15), now = draw(&state) % (1000 * SECOND), items = 0, tells = 0,
+                         before;
                 unsigned width = 1 + (unsigned)(draw(&state) % 8000);
 
                 assert_int_equal(folding_new(0, &folding), 0);
@@ -294,7 +341,12 @@ static void test_exact(void **unused) {
                                 now += draw(&state) % (20 * SECOND);
                         if (draw(&state) % 10 == 0) {
                                 told.answer = draw(&state) % 10 == 0 ? -5 : 0;
+                                before = told.items;
                                 (void)folding_flush(folding, now, false, note, &told);
+                                if (draw(&state) % 4 == 0) {
+                                        folding_flushed(folding, now, false);
+                                        told.items = before;
+                                }
                         }
                 }
                 told.answer = 0;
@@ -313,6 +365,7 @@ int main(void) {
                 cmocka_unit_test(test_budget),
                 cmocka_unit_test(test_others),
                 cmocka_unit_test(test_teller_fails),
+                cmocka_unit_test(test_not_kept),
                 cmocka_unit_test(test_sample_bounds),
                 cmocka_unit_test(test_exact),
         };
