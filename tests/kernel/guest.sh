@@ -66,7 +66,8 @@ scratch_apt() {
   fi
   local options=(-q -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" -o Dir::Etc="$root/etc"
     -o Dir::State="$root/state" -o Dir::State::status="$root/state/status" -o Dir::Cache="$root/cache"
-    -o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Check-Valid-Until=false -o Acquire::Retries=2)
+    -o APT::Sandbox::User=root -o Acquire::Languages=none
+    -o APT::Update::Error-Mode=any -o Acquire::Check-Valid-Until=false -o Acquire::Retries=2)
   case $1 in
     apt-get | apt-cache) "$1" "${options[@]}" "${@:2}" ;;
   esac
