@@ -52,16 +52,19 @@ int host_openat(const struct host *host, const char *path, int flags) {
         return open_below(host->root_fd, *path ? path : ".", flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+/* Straight into the buffer; of a file that says how large it is all at once. */
 static int read_whole(int fd, size_t limit, struct buffer *buffer) {
         enum { FIRST = 4096, MOST = 256 * 1024 };
-        _cleanup_free_ uint8_t *room = NULL;
-        uint8_t small[FIRST];
-        uint8_t *place = small;
-        size_t size = sizeof(small), total = 0;
+        size_t size = FIRST, total = 0;
+        bool asked = false;
 
         for (;;) {
-                ssize_t n = read(fd, place, size);
+                uint8_t *place = buffer_room(buffer, size);
+                ssize_t n;
 
+                if (!place)
+                        return -ENOMEM;
+                n = read(fd, place, size);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -71,13 +74,15 @@ static int read_whole(int fd, size_t limit, struct buffer *buffer) {
                 total += (size_t)n;
                 if (total > limit)
                         return -EFBIG;
-                buffer_append(buffer, place, (size_t)n);
-                if (!room && (size_t)n == size) { /* more than a page of it: read in larger steps */
-                        room = malloc(MOST);
-                        if (!room)
-                                return -ENOMEM;
-                        place = room;
+                buffer->size += (size_t)n;
+                if (!asked && (size_t)n == size) { /* more than a page of it */
+                        struct stat status;
+
+                        asked = true;
                         size = MOST;
+                        if (fstat(fd, &status) == 0 && status.st_size > 0 && (uint64_t)status.st_size <= limit &&
+                            (uint64_t)status.st_size > total)
+                                size = (size_t)status.st_size - total + 1; /* and the end behind it */
                 }
         }
 }

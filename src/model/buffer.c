@@ -52,6 +52,10 @@ void buffer_append_growing(struct buffer *buffer, const void *data, size_t size)
         buffer->size += size;
 }
 
+uint8_t *buffer_room(struct buffer *buffer, size_t size) {
+        return reserve(buffer, size) ? buffer->data + buffer->size : NULL;
+}
+
 void buffer_append_fill(struct buffer *buffer, uint8_t byte, size_t count) {
         if (count == 0 || !reserve(buffer, count))
                 return;

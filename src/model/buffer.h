@@ -45,6 +45,9 @@ static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte) {
         buffer_append(buffer, &byte, 1);
 }
 
+/* Room for so many bytes behind what is there, to be written to by the caller, who then adds what it wrote to 'size'. NULL: no
+ * memory, and the buffer has failed. */
+uint8_t *buffer_room(struct buffer *buffer, size_t size);
 void buffer_append_fill(struct buffer *buffer, uint8_t byte, size_t count);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buffer_truncate(struct buffer *buffer, size_t size);

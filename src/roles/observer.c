@@ -30,7 +30,7 @@
 #include "timestamp.h"
 
 enum {
-        OBSERVER_NICE = 10,             /* a monitor must never be what makes a machine slow */
+        OBSERVER_NICE = 10,            /* a monitor must never be what makes a machine slow */
         IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7, /* ioprio_set(2): class 2, level 7 */
         ONCE_TRIES = 600,               /* of a tenth of a second: how long --once waits for an answer of the guard */
 };
@@ -181,9 +181,17 @@ static void show_status(struct observer *observer) {
         observer->page_fails = r < 0;
 }
 
+/* Looking at everything can wait for whoever has work to do; what a source has just seen cannot. */
+static void be_nice(const struct observer *observer, bool nice) {
+        if (!observer->options->once)
+                (void)setpriority(PRIO_PROCESS, 0, nice ? OBSERVER_NICE : 0);
+}
+
 static void round_now(struct observer *observer, bool thorough) {
+        be_nice(observer, true);
         (void)engine_round(observer->engine, thorough);
         show_status(observer);
+        be_nice(observer, false);
 }
 
 /* ---- sources ---- */
@@ -663,7 +671,7 @@ static int choose_watches(struct observer *observer) {
 
 static void set_priorities(void) {
         /* Wishes, all of them: a container may refuse. */
-        (void)setpriority(PRIO_PROCESS, 0, OBSERVER_NICE);
+        (void)setpriority(PRIO_PROCESS, 0, OBSERVER_NICE);      /* until the first round is over */
         (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, IOPRIO_BEST_EFFORT_LOWEST);
         /* Large buffers go back to the kernel when a round is over, however many rounds have asked for them. */
         (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
