@@ -6,6 +6,7 @@
  * it comes: each settling writes a few pages to disk. */
 enum {
         DELAY_MOST = 15,
+        SINGLE_MOST = 64,               /* keys looked at one by one; a look at all is cheaper than more */
         TOLD_MOST = 1500,
         NOTED_BYTES_MOST = 4 << 20,     /* a journal holds 8 MiB */
         KEPT_MOST = 20000,
@@ -42,7 +43,7 @@ static int on_noted(void *context, const char *name, struct bytes key, bool gone
                 if (strcmp(slot->watch.settings->name, name) != 0)
                         continue;
                 slot->noted = true;
-                if (gone || !slot->watch.kind->delta_is_record || !slot->watch.kind->can_look_within)
+                if (gone || !slot->watch.kind->delta_is_record)
                         break;
                 buffer_append(&noted->keys, &index, sizeof(index));
                 buffer_append(&noted->keys, &size, sizeof(size));
@@ -56,8 +57,43 @@ struct completion {
         struct collector collector;
         struct engine *engine;
         struct slot *slot;
-        struct bytes key;
+        struct bytes keys;              /* the noted ones that are still to come: each its index, size and bytes; in order */
 };
+
+/* The first of them; false: there is none. */
+static bool next_key(struct bytes keys, uint32_t *ret_index, struct bytes *ret) {
+        uint32_t size;
+
+        if (keys.size < sizeof(*ret_index) + sizeof(size))
+                return false;
+        memcpy(ret_index, keys.data, sizeof(*ret_index));
+        memcpy(&size, keys.data + sizeof(*ret_index), sizeof(size));
+        *ret = bytes_of(keys.data + sizeof(*ret_index) + sizeof(size), size);
+        return true;
+}
+
+static struct bytes after_key(struct bytes keys, struct bytes key) {
+        const uint8_t *end = key.data + key.size;
+
+        return bytes_of(end, keys.size - (size_t)(end - keys.data));
+}
+
+/* Records come in the order of the keys, too. */
+static bool is_noted(struct completion *completion, struct bytes key) {
+        struct bytes noted;
+        uint32_t index;
+
+        while (next_key(completion->keys, &index, &noted)) {
+                int order = bytes_compare(noted, key);
+
+                if (order > 0)
+                        return false;
+                completion->keys = after_key(completion->keys, noted);
+                if (order == 0)
+                        return true;
+        }
+        return false;
+}
 
 /* What the delta told in the same words and is another now has changed since: a process that wrote over its arguments. */
 static int tell_unsteady(struct completion *completion, const struct record *now) {
@@ -95,7 +131,7 @@ static int on_record(struct collector *collector, const struct record *record) {
         struct record whole = *record;
         int r = 0;
 
-        if (!bytes_equal(record->key, completion->key))
+        if (!is_noted(completion, record->key))
                 return 0;
         if (kind->complete)
                 r = kind->complete(slot->state, &whole);
@@ -119,28 +155,44 @@ static void on_condition(struct collector *collector, const char *text) {
         (void)text;
 }
 
+static void collect(struct completion *completion, struct bytes within) {
+        const struct collect_request request = { .after = BYTES_NULL, .within = within };
+        struct slot *slot = completion->slot;
+
+        /* What cannot be completed stays as the delta told it. */
+        if (slot->opened && slot->what == ENGINE_IDLE)
+                (void)slot->watch.kind->collect(slot->state, &request, &completion->collector);
+}
+
+/* One after the other where a look at one costs little, else with one look at all. */
 static int complete_noted(struct engine *engine, struct bytes keys) {
-        uint32_t index, size;
-        int r = 0;
+        struct bytes key;
+        uint32_t index;
 
-        while (r >= 0 && keys.size >= sizeof(index) + sizeof(size)) {
+        while (next_key(keys, &index, &key)) {
                 struct completion completion = {
-                        .collector = { .record = on_record, .loss = on_loss, .condition = on_condition }, .engine = engine,
+                        .collector = { .record = on_record, .loss = on_loss, .condition = on_condition },
+                        .engine = engine, .slot = &engine->slots[index], .keys = keys,
                 };
-                struct collect_request request = { .after = BYTES_NULL };
+                struct bytes own = keys;
+                uint32_t next;
+                size_t count = 0;
 
-                memcpy(&index, keys.data, sizeof(index));
-                memcpy(&size, keys.data + sizeof(index), sizeof(size));
-                keys = bytes_of(keys.data + sizeof(index) + sizeof(size), keys.size - sizeof(index) - sizeof(size));
-                completion.slot = &engine->slots[index];
-                completion.key = request.within = bytes_of(keys.data, size);
-                keys = bytes_of(keys.data + size, keys.size - size);
-                if (!completion.slot->opened || completion.slot->what != ENGINE_IDLE)
-                        continue;
-                (void)completion.slot->watch.kind->collect(completion.slot->state, &request, &completion.collector);
-                r = engine->fatal;
+                while (next_key(keys, &next, &key) && next == index) {
+                        keys = after_key(keys, key);
+                        count++;
+                }
+                own.size -= keys.size;
+                completion.keys = own;
+                if (completion.slot->watch.kind->can_look_within && count <= SINGLE_MOST)
+                        for (struct bytes rest = own; next_key(rest, &next, &key); rest = after_key(rest, key))
+                                collect(&completion, key);
+                else
+                        collect(&completion, BYTES_NULL);
+                if (engine->fatal)
+                        return engine->fatal;
         }
-        return r < 0 ? r : engine_end_part(engine, true);
+        return engine_end_part(engine, true);
 }
 
 /* What was noted becomes part of the baseline, and of the text log. */
