@@ -677,9 +677,9 @@ static const struct column columns[] = {
         { .before = " 0      0      " },
         { .field = "local", .width = 25 },
         { .before = " ", .field = "remote", .width = 25 },
-        { .before = " users:((\"", .field = "command", .after = "\"" },
+        { .before = " users:((\"", .field = "command", .after = "\"", .absent = "?", .only_if = "pid" },
         { .before = ",pid=", .field = "pid" },
-        { .before = ",fd=", .field = "descriptor", .after = "))" },
+        { .before = ",fd=", .field = "descriptor", .after = "))", .absent = "?", .only_if = "pid" },
         { .before = " netns:", .field = "namespace" },
         { 0 },
 };

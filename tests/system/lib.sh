@@ -8,11 +8,13 @@
 # tests/system/run runs it against an installed copy ($NEPHRONIX_PREFIX). A command that fails where none was expected to ends
 # the test, as a failure. Nothing here measures time: waiting is bounded only so that a test cannot hang.
 #
-#     instance main modules users     # a scratch daemon with these watches alone (none named: all)
+#     instance main modules users     # a scratch daemon with these watches alone (none named: all); $NEPHRONIX_SOURCES, if it is
+#                                     # set, says which sources it may use
 #     configure <<<'[Watch "boot"]...' # more lines for its configuration, before or after the start
 #     start; mark                     # runs it, waits until it is ready; from here on is new
 #     ...change the host...
 #     wait_event 'a login is seen' '.event.action == "session-started" and .user.name == "root"'
+#     settle                          # an event is told at once; text log and workspace/ follow
 #     expect 'the text log says so' log_has 'Change in logged in users detected! Diff:'
 #     no_event 'nothing else' '.nephronix.watch == "modules"'
 #     stop
@@ -205,6 +207,7 @@ instance() {
   chmod 0755 "$folder" "$folder/conf.d"
   {
     printf '[Nephronix]\nStateDirectory=%s\nLogFile=%s\nRunDirectory=%s\nInterval=200ms\nReconcile=1s\n' "$state" "$log" "$run"
+    [[ -z ${NEPHRONIX_SOURCES:-} ]] || printf 'Sources=%s\n' "$NEPHRONIX_SOURCES"
     # The terminals belong to the people on this host.
     printf '[Alert "wall"]\nEnabled=no\n'
     for watch in "${all_watches[@]}"; do
@@ -359,6 +362,45 @@ looked_since() {
 # Returns when every watch has begun and ended a look since now: what is on the host now has been seen.
 wait_looks() {
   until_true looked_since "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)"
+}
+
+# Returns when what was told so far is in the text log and in workspace/ too.
+settle() {
+  wait_looks
+}
+
+# --- who told it, and who did it -------------------------------------------------------------------------------------
+
+# What tells of the changes of this watch: "bpf", "fanotify inode marks", ...; "poll" when nothing does.
+mechanism_of() {
+  status ".watches[\"$1\"].mechanism // \"poll\""
+}
+
+# told_by WATCH PATTERN: true if what tells of its changes matches (bash's pattern).
+told_by() {
+  # shellcheck disable=SC2053
+  [[ $(mechanism_of "$1") == $2 ]]
+}
+
+# seen_as_it_happened TEXT: of $event. What polls does not say more than that it polled.
+seen_as_it_happened() {
+  local watch expected=event
+  watch=$(jq -r .nephronix.watch <<<"$event")
+  ! told_by "$watch" poll || expected=poll
+  event_is "$1" .nephronix.seen_by "$expected"
+}
+
+# done_by TEXT NAME [PID]: of $event, who did it, or, where nothing tells, that this is not guessed.
+done_by() {
+  local watch
+  watch=$(jq -r .nephronix.watch <<<"$event")
+  if told_by "$watch" '*fanotify*' || told_by "$watch" '*bpf*'; then
+    event_is "$1" .process.name "$2"
+    [[ -z ${3:-} ]] || event_is "$1, by number" .process.pid "$3"
+    expect_match "$1, in words" "$(jq -r .nephronix.actor <<<"$event")" "^$2 \\("
+  else
+    event_is "$1: not known, and not guessed" .nephronix.actor unknown
+  fi
 }
 
 # no_event TEXT FILTER: every watch looks again, and there is no such event.

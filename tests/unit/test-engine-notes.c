@@ -514,6 +514,36 @@ static void test_sifted_and_given_up(void **state) {
         assert_string_equal(buffer_string(&fixture->told), "4 changed/2 alpha b:1>2 event\n");
 }
 
+static uint8_t finished_id[UUID_SIZE];
+
+static int finish_id(struct engine_out *out, const struct round *round) {
+        memcpy(finished_id, round->id, UUID_SIZE);
+        return out_finish(out, round);
+}
+
+/* A notice names the id of what was told at once: the text that settles it is found by the same one. */
+static void test_one_id(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        uint8_t noted[UUID_SIZE];
+
+        start(fixture, "a=1");
+        fixture->out.finish = finish_id;
+        set(alpha, "a=2");
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_true(fixture->noted > 0);
+        memcpy(noted, fixture->round_id, UUID_SIZE);
+        pass(fixture, INTERVAL);
+        (void)rounds_at_once(fixture);
+        assert_memory_equal(noted, finished_id, UUID_SIZE);
+        begin_telling(fixture);
+        set(alpha, "a=3");
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_memory_not_equal(noted, fixture->round_id, UUID_SIZE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ENGINE_TEST(test_rescan_in_vain),
@@ -533,6 +563,7 @@ int main(void) {
                 ENGINE_TEST(test_end_for_two),
                 ENGINE_TEST(test_below_while_due),
                 ENGINE_TEST(test_sifted_and_given_up),
+                ENGINE_TEST(test_one_id),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
