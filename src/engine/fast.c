@@ -216,7 +216,7 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
                 bool single = hint->key.size > 0 && slot->watch.kind->can_look_within && slot->caught_up;
-                int r;
+                int r = 0;
 
                 if (!slot_matches(slot, hint->watch, hint->kind))
                         continue;
@@ -229,10 +229,11 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
                 /* A flood is worked off as it comes: its source waits, and what it cannot hold it counts as lost. */
                 if (slot->keys.count == KEYS_MAX && !engine->flushing && !engine->transaction)
                         (void)engine_flush(engine);
-                if (hint->flags & HINT_BELOW)
+                /* What came and went at the key itself is told as of any other. */
+                if (hint->flags != HINT_BELOW)
+                        r = add_key(engine, slot, hint->key, hint->flags & ~(unsigned)HINT_BELOW, &hint->origin, hint->source);
+                if (r >= 0 && hint->flags & HINT_BELOW)
                         r = key_list_add(&slot->ranges, hint->key, hint->flags, &hint->origin, hint->source);
-                else
-                        r = add_key(engine, slot, hint->key, hint->flags, &hint->origin, hint->source);
                 if (r < 0)
                         hint_whole(slot, hint);
         }
@@ -514,6 +515,7 @@ static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint
                 look.telling.may_fold = true;
                 return tell_passed(engine, slot, hint, &look.telling);
         }
+        look.thorough = hint->flags & HINT_WRITTEN;
         buffer_clear(&slot->new_conditions);
         r = look_collect(&look);
         if (engine->fatal)

@@ -14,6 +14,7 @@ enum hint_flags {
         HINT_APPEARED = 1 << 0, /* something of this key was made ... */
         HINT_VANISHED = 1 << 1, /* ... and/or removed since: if a look finds nothing and nothing was known, it passed */
         HINT_GONE = 1 << 3,     /* when its source spoke of it last, it was gone: by events of one process, in their order */
+        HINT_WRITTEN = 1 << 4,  /* it may have other content though its times stand still: a mapping, say, moves them once a while */
         HINT_BELOW = 1 << 2,    /* it is, or was, a directory: what lies below it may have come or gone with it */
 };
 

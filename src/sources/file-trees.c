@@ -115,6 +115,10 @@ static void add_hint(struct file_trees *trees, const struct file_tree *tree, str
                 flags |= HINT_APPEARED;
         if (bits & FILE_EVENT_GONE)
                 flags |= flags ? HINT_VANISHED : HINT_VANISHED | HINT_GONE; /* of both in one event nobody knows the order */
+        if (bits & FILE_EVENT_CLOSED)
+                flags |= HINT_WRITTEN;
+        if (bits & FILE_EVENT_DIRECTORY && bits & FILE_EVENT_LEFT)
+                flags |= HINT_BELOW; /* nobody tells of each of those that went with it */
         if (tree->place)
                 key = BYTES_NULL;
         if ((bits & ~(unsigned)FILE_EVENT_DIRECTORY) == FILE_EVENT_WRITTEN) {
@@ -1052,7 +1056,7 @@ static void rebuild_stale(struct file_trees *trees) {
                         continue;
                 if (build_tree(trees, tree) < 0)
                         out_of_memory(trees);
-                hint_tree(trees, tree, tree->stale_pid, 0);
+                hint_tree(trees, tree, tree->stale_pid, FILE_EVENT_DIRECTORY | FILE_EVENT_LEFT);
         }
 }
 

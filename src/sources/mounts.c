@@ -48,7 +48,7 @@ static void end(struct mounts_state *state, const char *reason) {
 
 /* What of a tree is another thing now: what lies below the mount point, or all of it. */
 static void hint_path(struct mounts_state *state, const char *watch, const char *path, struct bytes where) {
-        struct hint hint = { .watch = watch, .source = source_name };
+        struct hint hint = { .watch = watch, .flags = HINT_BELOW, .source = source_name };
         size_t size = strlen(path);
 
         buffer_clear(&state->key);
