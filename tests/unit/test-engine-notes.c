@@ -525,7 +525,7 @@ static int finish_id(struct engine_out *out, const struct round *round) {
 static void test_one_id(void **state) {
         struct fixture *fixture = *state;
         struct fake *alpha = &fixture->fakes[0];
-        uint8_t noted[UUID_SIZE];
+        uint8_t first[UUID_SIZE];
 
         start(fixture, "a=1");
         fixture->out.finish = finish_id;
@@ -533,15 +533,15 @@ static void test_one_id(void **state) {
         ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
         assert_int_equal(engine_flush(fixture->engine), 0);
         assert_true(fixture->noted > 0);
-        memcpy(noted, fixture->round_id, UUID_SIZE);
+        memcpy(first, fixture->round_id, UUID_SIZE);
         pass(fixture, INTERVAL);
         (void)rounds_at_once(fixture);
-        assert_memory_equal(noted, finished_id, UUID_SIZE);
+        assert_memory_equal(first, finished_id, UUID_SIZE);
         begin_telling(fixture);
         set(alpha, "a=3");
         ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
         assert_int_equal(engine_flush(fixture->engine), 0);
-        assert_memory_not_equal(noted, fixture->round_id, UUID_SIZE);
+        assert_memory_not_equal(first, fixture->round_id, UUID_SIZE);
 }
 
 int main(void) {
