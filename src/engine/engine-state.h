@@ -70,6 +70,7 @@ struct slot {
         struct buffer conditions, new_conditions;
         bool changed, looked;
         uint64_t found;                 /* changes of this round */
+        uint64_t passed;                /* told in this batch, and nothing that a look will find again */
         bool caught_up;                 /* a look of this run stands: what comes next happened while we watched */
 
         struct cover covers[COVERS_MAX];
@@ -125,6 +126,7 @@ struct engine {
         bool fast;                      /* a batch is open */
         bool staged;                    /* it has something to keep */
         bool high;                      /* it told something that people want to know */
+        uint64_t passed;                /* as of a slot: incidents */
         uint64_t fast_sequence;         /* of its first event */
         size_t notes_told;              /* events told since the last settling: each holds kilobytes until then */
         size_t notes_kept;              /* batches kept since */
@@ -223,4 +225,8 @@ void slot_covers_done(struct slot *slot);
 /* rescan.c */
 bool rescan_due(const struct slot *slot, uint64_t now_ns);
 void rescan_report(struct engine *engine);
+/* Events of this watch (NULL: of none) were told to us, and could not be kept. */
+void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count);
+/* A loss for which no watch has to look again waits to be told. */
+bool rescan_unsaid(const struct engine *engine);
 void rescan_done(struct engine *engine);

@@ -290,7 +290,7 @@ int engine_round(struct engine *engine, bool thorough) {
 uint64_t engine_next_ns(struct engine *engine) {
         uint64_t next_ns = engine->settle_ns, folding_ns = UINT64_MAX;
 
-        if (engine->notices.count > 0)
+        if (engine->notices.count > 0 || rescan_unsaid(engine))
                 next_ns = 0;
         folding_due(engine->folding, engine_now_ns(engine), &folding_ns);
         if (folding_ns < next_ns)

@@ -253,7 +253,33 @@ static void open_batch(struct engine *engine) {
                 memset(engine->slots[i].staged, 0, sizeof(engine->slots[i].staged));
 }
 
-/* What cannot be noted is left to a look. */
+/* What was seen to pass between two looks, and what leaves no record, is found by no look. */
+static void state_not_kept(struct engine *engine) {
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                rescan_not_kept(engine, &engine->slots[i], engine->slots[i].passed);
+                engine->slots[i].passed = 0;
+        }
+        rescan_not_kept(engine, NULL, engine->passed);
+        engine->passed = 0;
+}
+
+static bool is_known(struct engine *engine, struct slot *slot, struct bytes key);
+
+/* Keys that wait to be looked at: of those that came and went a look of the whole watch will see nothing. */
+static size_t count_passed(struct engine *engine, struct slot *slot) {
+        const unsigned passed = HINT_APPEARED | HINT_VANISHED;
+        size_t count = 0;
+
+        for (size_t i = 0; i < slot->keys.count; i++) {
+                const struct key_hint *hint = &slot->keys.items[i];
+
+                if ((hint->flags & passed) == passed && !is_known(engine, slot, buffer_bytes(&hint->key)))
+                        count += 2;
+        }
+        return count;
+}
+
+/* What cannot be noted is left to a look; what no look will find is said to be lost. */
 static int drop_batch(struct engine *engine, int error) {
         struct baseline *baseline = baseline_of(engine);
 
@@ -265,10 +291,12 @@ static int drop_batch(struct engine *engine, int error) {
 
                 buffer_clear(&slot->last_key); /* of a record that is not even noted, perhaps */
                 if (slot->noted || slot->keys.count) {
+                        slot->passed += count_passed(engine, slot);
                         schedule_hint(&slot->schedule);
                         key_list_clear(&slot->keys);
                 }
         }
+        state_not_kept(engine);
         engine->options.out->given_up(engine->options.out, &engine->round, error);
         return error;
 }
@@ -292,9 +320,10 @@ int keep_batch(struct engine *engine) {
                 slot->changes += slot->found;
                 if (slot->found)
                         slot->last_change_ns = timestamp_to_ns(&engine->round.at);
-                slot->found = 0;
+                slot->found = slot->passed = 0;
                 memset(slot->staged, 0, sizeof(slot->staged));
         }
+        engine->passed = 0;
         settle_after(engine, engine->high);
         if (engine->round.events > 0)
                 out->noted(out, &engine->round);
@@ -404,6 +433,14 @@ static int take_key(struct engine *engine, struct slot *slot, const struct delta
         return 0;
 }
 
+/* What goes wrong with one goes wrong with its batch, if one is open. */
+static void give_back(struct engine *engine, int error) {
+        if (engine->fast)
+                (void)drop_batch(engine, error);
+        else
+                state_not_kept(engine);
+}
+
 /* A copy of the facts whose bytes live in 'room': who tells of a process may make the table forget another. */
 static int keep_facts(const struct process_facts *facts, struct buffer *room, struct process_facts *ret) {
         struct process_facts copy = *facts;
@@ -440,8 +477,9 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
         }
         if (delta->subject == DELTA_INCIDENT) {
                 r = tell_incident(engine, delta);
-                if (r < 0 && engine->fast)
-                        (void)drop_batch(engine, r);
+                engine->passed++;
+                if (r < 0)
+                        give_back(engine, r);
                 return;
         }
         for (size_t i = 0; i < engine->n_slots; i++) {
@@ -455,16 +493,31 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
                 if (!slot->caught_up || !slot->opened || !kind->recognize)
                         continue; /* the first look is still to come */
                 r = kind->recognize(slot->state, &whole, &record);
-                if (r > 0)
-                        r = kind->delta_is_record ? take_record(engine, slot, &whole, &record) : take_key(engine, slot, &whole, &record);
-                if (r < 0 && engine->fast)
-                        (void)drop_batch(engine, r);
-                if (r < 0)
+                if (r > 0 && kind->delta_is_record) {
+                        uint64_t sequence = engine->sequence;
+
+                        r = take_record(engine, slot, &whole, &record);
+                        /* What was folded is told with its group, whatever becomes of the batch. */
+                        slot->passed += r < 0 || engine->sequence > sequence;
+                } else if (r > 0) {
+                        r = take_key(engine, slot, &whole, &record);
+                }
+                if (r < 0) {
                         schedule_hint(&slot->schedule);
+                        give_back(engine, r);
+                }
         }
 }
 
 /* ---- single keys ---- */
+
+static int tell_half(struct engine *engine, struct slot *slot, const struct change *change, const struct telling *telling) {
+        uint64_t sequence = engine->sequence;
+        int r = tell_change(engine, slot, change, telling);
+
+        slot->passed += r < 0 || engine->sequence > sequence;
+        return r;
+}
 
 static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint *hint, struct telling *telling) {
         const struct field *fields = slot->watch.kind->fields;
@@ -479,14 +532,19 @@ static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint
         if (buffer_error(&hint->seen) < 0)
                 return -ENOMEM;
         r = record_decode(buffer_bytes(&hint->seen), buffer_bytes(&hint->key), fields, &scratch, &record);
+        if (r < 0)
+                return r;
+        hint->flags = 0; /* from here on it is counted as what it is */
         telling->origin = hint->made;
-        if (r == 0)
-                r = tell_change(engine, slot, &change, telling);
+        r = tell_half(engine, slot, &change, telling);
         telling->origin = hint->removed;
         change = (struct change){ .kind = CHANGE_VANISHED, .fields = fields, .before = &record };
         slot->found += 2;
         slot->noted = true;
-        return r < 0 ? r : tell_change(engine, slot, &change, telling);
+        if (r == 0)
+                return tell_half(engine, slot, &change, telling);
+        slot->passed++;
+        return r;
 }
 
 static bool is_known(struct engine *engine, struct slot *slot, struct bytes key) {
@@ -574,8 +632,10 @@ static int flush(struct engine *engine, bool all) {
 
                 for (size_t k = 0; k < slot->keys.count && r >= 0; k++) {
                         r = slot->what == ENGINE_IDLE ? look_at_key(engine, slot, &slot->keys.items[k]) : 0;
-                        if (r >= 0)
+                        if (r >= 0) {
+                                slot->keys.items[k].flags = 0; /* done */
                                 r = make_room(engine);
+                        }
                 }
                 if (slot->keys.count && slot->what != ENGINE_IDLE)
                         schedule_hint(&slot->schedule);

@@ -91,6 +91,34 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
                 (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
 }
 
+void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count) {
+        const struct loss loss = { .source = "engine", .reason = "not kept", .counted = true, .count = count };
+        struct pending_loss *pending = count ? pending_of(engine, &loss) : NULL;
+
+        if (!count)
+                return;
+        if (slot) {
+                slot->rescan = true;
+                slot->losses += count;
+                if (pending)
+                        pending->affected[slot - engine->slots] = true;
+        }
+        if (!pending)
+                (void)notices_add_loss(&engine->notices, &engine_events_lost, &loss);
+}
+
+bool rescan_unsaid(const struct engine *engine) {
+        for (size_t i = 0; i < engine->n_losses; i++) {
+                bool any = false;
+
+                for (size_t k = 0; k < engine->n_slots; k++)
+                        any |= engine->losses[i].affected[k];
+                if (!any)
+                        return true;
+        }
+        return false;
+}
+
 static void report(struct engine *engine, struct pending_loss *pending) {
         const struct loss *loss = &pending->loss;
         _cleanup_buffer_ struct buffer text = BUFFER_NULL;

@@ -31,7 +31,7 @@ enum {
 static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
 
 static const struct trouble_words not_kept = {
-        "what is found cannot be kept, it will be found again", "what is found is kept again",
+        "what is found cannot be kept; what is still there will be found again", "what is found is kept again",
 };
 static const struct trouble_words not_written = {
         "the log cannot be written, what is found waits in the state folder", "the log is written again",

@@ -330,6 +330,7 @@ static inline void out_given_up(struct engine_out *out, const struct round *roun
 
         (void)round;
         fixture->given_up++;
+        fixture->events = 0;
         fixture->give_up_error = error;
 }
 

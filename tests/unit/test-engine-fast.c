@@ -183,6 +183,75 @@ static void test_not_noted(void **state) {
         assert_round(fixture, "");
 }
 
+/* What passed and could not be noted is found by no look: it is said how much that was. */
+static void test_passed_not_noted(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        struct delta incident = { .subject = DELTA_INCIDENT, .source = "fake", .incident.kind = INCIDENT_CLOCK_SET };
+        unsigned collected;
+
+        alpha->settings.full_detail = true;
+        start(fixture, "a=1");
+        collected = fixture->fakes[1].collected;
+        fixture->ops.note_commit = refuse;
+        for (int is_record = 0; is_record < 2; is_record++) {
+                alpha->kind.delta_is_record = is_record;
+                delta(fixture, DELTA_APPEARED, "m", "seen");
+                delta(fixture, DELTA_VANISHED, "m", NULL);
+                set(alpha, is_record ? "a=3" : "a=2");
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("a"));
+                ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("b"), .flags = HINT_APPEARED | HINT_VANISHED);
+                assert_int_equal(engine_flush(fixture->engine), -ENOSPC);
+                begin_telling(fixture);
+        }
+        fixture->ops.note_commit = fixture->real->note_commit;
+        fixture->given_up = 0;
+        assert_int_equal(engine_next_ns(fixture->engine), 0);
+        assert_round(fixture, "3 changed/2 alpha a:1>3 poll\n"
+                              "4 events-lost/4 - source=engine reason=not kept count=8 rescan_ns=0 found=1 \"engine lost 8 events "
+                              "(not kept); rescanned alpha in 0 us, found 1 change\"\n");
+        assert_int_equal(report_of(fixture, alpha).losses, 8);
+        assert_int_equal(fixture->fakes[1].collected, collected);
+        assert_round(fixture, "");
+        /* of what leaves no record nothing can be looked for */
+        fixture->ops.note_commit = refuse;
+        engine_delta(fixture->engine, &incident);
+        assert_int_equal(engine_flush(fixture->engine), -ENOSPC);
+        fixture->ops.note_commit = fixture->real->note_commit;
+        assert_int_equal(engine_next_ns(fixture->engine), 0);
+        assert_round(fixture, "5 events-lost/4 - source=engine reason=not kept count=1 rescan_ns=0 found=0 \"engine lost 1 event "
+                              "(not kept); nothing was rescanned\"\n");
+        assert_round(fixture, "");
+        /* what was folded is counted, and told with its group */
+        alpha->settings.full_detail = false;
+        begin_telling(fixture);
+        delta(fixture, DELTA_APPEARED, "m", "seen");
+        delta(fixture, DELTA_VANISHED, "m", NULL);
+        assert_batch(fixture, "6 appeared/2 alpha m:->seen event\n7 vanished/2 alpha m:seen>- event\n");
+        delta(fixture, DELTA_APPEARED, "n", "seen");
+        delta(fixture, DELTA_APPEARED, "o", "seen");
+        fixture->ops.note_commit = refuse;
+        assert_int_equal(engine_flush(fixture->engine), -ENOSPC);
+        fixture->ops.note_commit = fixture->real->note_commit;
+        assert_settled(fixture, "");
+        pass(fixture, 70 * SECOND);
+        assert_batch(fixture, "8 appeared/2 alpha n:->seen event *2\n");
+        /* and what was kept is not lost with what comes after it */
+        alpha->settings.full_detail = true;
+        fixture->event_answer = -ENOBUFS;
+        for (uint64_t i = 0; i < 2; i++) {
+                fixture->fail_at = i ? engine_next_sequence(fixture->engine) : 0;
+                delta(fixture, DELTA_APPEARED, "n", "seen");
+                delta(fixture, DELTA_VANISHED, "n", NULL);
+                (void)engine_flush(fixture->engine);
+                begin_telling(fixture);
+        }
+        fixture->event_answer = 0;
+        fixture->given_up = 0;
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_non_null(strstr(buffer_string(&fixture->told), "count=1 "));
+}
+
 /* What was counted and could not be noted is told when it can be. */
 static void test_folded_not_noted(void **state) {
         struct fixture *fixture = *state;
@@ -341,6 +410,7 @@ int main(void) {
                 ENGINE_TEST(test_delta_is_record),
                 ENGINE_TEST(test_folded),
                 ENGINE_TEST(test_not_noted),
+                ENGINE_TEST(test_passed_not_noted),
                 ENGINE_TEST(test_folded_not_noted),
                 ENGINE_TEST(test_below),
                 ENGINE_TEST(test_coverage),
