@@ -5,7 +5,7 @@ enum { HINTED_DUTY = 10 };
 #define PAUSE_MAX_NS UINT64_C(10000000000)
 
 void schedule_init(struct schedule *schedule, uint64_t interval_ns, uint64_t reconcile_ns) {
-        *schedule = (struct schedule){ .interval_ns = interval_ns, .reconcile_ns = reconcile_ns };
+        *schedule = (struct schedule){ .interval_ns = interval_ns, .reconcile_ns = reconcile_ns, .slack_ns = interval_ns / 8 };
 }
 
 void schedule_hint(struct schedule *schedule) {
@@ -41,36 +41,35 @@ void schedule_looked(struct schedule *schedule, uint64_t began_ns, uint64_t cost
 
         if (schedule->hinted)
                 schedule_pay(schedule, began_ns, cost_ns);
-        schedule->hinted = false;
+        schedule->hinted = schedule->owed = false;
         /* The timer that drives the rounds is not exact: a look a moment early belongs to this round, not to the next. */
-        schedule->next_ns = began_ns + cadence - schedule->interval_ns / 8;
+        schedule->next_ns = began_ns + cadence - schedule->slack_ns;
         if (reconciled)
                 schedule->next_reconcile_ns = began_ns + schedule->reconcile_ns;
 }
 
 void schedule_rest(struct schedule *schedule, uint64_t now_ns) {
-        schedule->hinted = false;
-        schedule->next_ns = now_ns + schedule->reconcile_ns;
+        schedule->hinted = schedule->owed = false;
+        schedule->next_ns = now_ns + schedule->reconcile_ns - schedule->slack_ns;
 }
 
 void schedule_again(struct schedule *schedule, uint64_t now_ns, uint64_t interval_ns) {
-        uint64_t next_ns = now_ns + interval_ns - interval_ns / 8;
+        uint64_t next_ns = now_ns + interval_ns - schedule->slack_ns;
 
         schedule->interval_ns = interval_ns;
+        schedule->owed = true;
         if (schedule->next_ns > next_ns)
                 schedule->next_ns = next_ns;
 }
 
 void schedule_set_interval(struct schedule *schedule, uint64_t interval_ns) {
-        uint64_t began_ns = schedule->next_ns + schedule->interval_ns / 8 - schedule->interval_ns;
-
-        if (schedule->next_ns)
-                schedule->next_ns = began_ns + interval_ns - interval_ns / 8;
+        if (schedule->next_ns && !schedule->owed)
+                schedule->next_ns = schedule->next_ns - schedule->interval_ns + interval_ns;
         schedule->interval_ns = interval_ns;
 }
 
 uint64_t schedule_next(const struct schedule *schedule) {
-        uint64_t next_ns = schedule->next_ns ? schedule->next_ns + schedule->interval_ns / 8 : 0;
+        uint64_t next_ns = schedule->next_ns ? schedule->next_ns + schedule->slack_ns : 0;
 
         return schedule->hinted && schedule->rested_ns < next_ns ? schedule->rested_ns : next_ns;
 }

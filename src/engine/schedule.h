@@ -9,6 +9,8 @@ enum { SCHEDULE_DUTY = 50 };
 
 struct schedule {
         uint64_t interval_ns, reconcile_ns;
+        uint64_t slack_ns;              /* an eighth of Interval=: a look that much too early belongs to this round */
+        bool owed;                      /* what the last look found was not kept: other intervals do not put it off */
         uint64_t next_ns;               /* monotonic: not before this, unless hinted */
         uint64_t next_reconcile_ns;
         uint64_t rested_ns;             /* monotonic: no hint is due before this */
@@ -33,7 +35,7 @@ void schedule_pay(struct schedule *schedule, uint64_t began_ns, uint64_t cost_ns
 void schedule_again(struct schedule *schedule, uint64_t now_ns, uint64_t interval_ns);
 /* The time between two looks that is in force. */
 uint64_t schedule_cadence(uint64_t interval_ns, uint64_t cost_ns);
-/* From now on this often, counted from the last look. */
+/* From now on this often, counted from the last look; one that is owed stays due. */
 void schedule_set_interval(struct schedule *schedule, uint64_t interval_ns);
 /* When the next look is due on its own; 0: at once. */
 uint64_t schedule_next(const struct schedule *schedule);

@@ -88,6 +88,44 @@ static void test_cadence(void **unused) {
         assert_false(schedule_due(&schedule, 100000 * SECOND));
 }
 
+/* The slack is one of Interval=, however long the interval in force. */
+static void test_slack(void **unused) {
+        struct schedule schedule;
+
+        (void)unused;
+        schedule_init(&schedule, 2 * SECOND, 600 * SECOND);
+        schedule_looked(&schedule, 100 * SECOND, 0, true);
+        schedule_set_interval(&schedule, 600 * SECOND);
+        assert_true(schedule_next(&schedule) == 700 * SECOND);
+        assert_false(schedule_due(&schedule, 699 * SECOND));
+        assert_true(schedule_due(&schedule, 700 * SECOND - SECOND / 4));
+        schedule_looked(&schedule, 700 * SECOND, 0, true);
+        assert_true(schedule_next(&schedule) == 1300 * SECOND);
+        schedule_set_interval(&schedule, 2 * SECOND);
+        assert_true(schedule_next(&schedule) == 702 * SECOND);
+        schedule_rest(&schedule, 700 * SECOND);
+        assert_true(schedule_next(&schedule) == 1300 * SECOND);
+}
+
+/* A look that is owed is not put off because sources see everything meanwhile. */
+static void test_owed(void **unused) {
+        struct schedule schedule;
+
+        (void)unused;
+        schedule_init(&schedule, 2 * SECOND, 600 * SECOND);
+        schedule_looked(&schedule, 100 * SECOND, 0, true);
+        schedule_set_interval(&schedule, 600 * SECOND);
+        schedule_again(&schedule, 101 * SECOND, 2 * SECOND);
+        assert_true(schedule_next(&schedule) == 103 * SECOND);
+        schedule_set_interval(&schedule, 600 * SECOND);
+        assert_true(schedule_next(&schedule) == 103 * SECOND);
+        assert_true(schedule_due(&schedule, 103 * SECOND));
+        schedule_looked(&schedule, 103 * SECOND, 0, true);
+        assert_true(schedule_next(&schedule) == 703 * SECOND);
+        schedule_set_interval(&schedule, 2 * SECOND);
+        assert_true(schedule_next(&schedule) == 105 * SECOND);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_interval),
@@ -95,6 +133,8 @@ int main(void) {
                 cmocka_unit_test(test_hint),
                 cmocka_unit_test(test_rest),
                 cmocka_unit_test(test_cadence),
+                cmocka_unit_test(test_slack),
+                cmocka_unit_test(test_owed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
