@@ -341,13 +341,14 @@ int slot_open(struct slot *slot) {
         return r;
 }
 
-static struct telling telling_of(const struct engine *engine, const struct slot *slot) {
+/* A hint for the whole watch says who did one thing. What else the look finds is that process's only if whatever happens is
+ * hinted: then it is one deed (a run of dpkg changes many packages). Where hints tell of a part alone nobody knows. */
+static struct telling telling_of(const struct slot *slot) {
         struct telling telling = { .sensor = slot->watch.kind->sensor, .gap = !slot->caught_up };
 
-        (void)engine;
         if (slot->caught_up && slot->hinted) {
                 telling.seen_by = "event";
-                if (!slot->mixed)
+                if (!slot->mixed && slot_covered(slot))
                         telling.origin = slot->origin;
         } else {
                 telling.seen_by = slot->caught_up && !slot_covered(slot) ? "poll" : "reconcile";
@@ -409,7 +410,7 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
         bool by_clock = schedule_reconcile_due(&slot->schedule, began_ns);
         bool reconcile = thorough || slot->rescan || slot->schedule.hinted || by_clock;
         struct look look = {
-                .engine = engine, .slot = slot, .telling = telling_of(engine, slot), .thorough = thorough, .dry = dry,
+                .engine = engine, .slot = slot, .telling = telling_of(slot), .thorough = thorough, .dry = dry,
         };
         uint64_t sequence = engine->sequence;
         size_t events = engine->round.events;

@@ -391,6 +391,33 @@ static void test_who(void **state) {
         }
 }
 
+/* Of a whole watch: only where sources tell of what happens, else it may be anybody's. */
+static void test_who_of_all(void **state) {
+        static const struct { enum coverage_level level; uint32_t expected; } cases[] = {
+                { COVERAGE_WAKES, 0 }, { COVERAGE_MOST, 10 }, { COVERAGE_FULL, 10 },
+        };
+        struct fixture *fixture = *state;
+        char truths[] = "a=0 b=0";
+
+        fixture->out.note = note_actor;
+        start(fixture, "a=x b=x");
+        process(fixture, 10);
+        for (size_t i = 0; i <= ELEMENTS(cases); i++) {
+                const struct coverage coverage = { .watch = "alpha", .mechanism = "tap", .level = i ? cases[i - 1].level : 0 };
+                uint32_t expected = i ? cases[i - 1].expected : 0;
+
+                if (i)
+                        engine_covers(fixture->engine, "fake", &coverage);
+                truths[2] = truths[6] = (char)('0' + i);
+                set(&fixture->fakes[0], truths);
+                actor_pid = UINT32_MAX;
+                ENGINE_HINT(fixture, .watch = "alpha", .origin = { .known = true, .pid = 10, .start_ticks = 10 });
+                assert_int_equal(engine_flush(fixture->engine), 0);
+                if (actor_pid != expected)
+                        fail_msg("case %zu: %u", i, actor_pid);
+        }
+}
+
 static uint32_t made_by, removed_by;
 
 static int note_both(struct engine_out *out, const struct event *event) {
@@ -559,6 +586,7 @@ int main(void) {
                 ENGINE_TEST(test_counted_at_the_end),
                 ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
+                ENGINE_TEST(test_who_of_all),
                 ENGINE_TEST(test_who_of_what_passed),
                 ENGINE_TEST(test_end_for_two),
                 ENGINE_TEST(test_below_while_due),
