@@ -28,9 +28,9 @@ static int on_note(void *context, const char *name, struct bytes key, bool gone)
         struct range *range = context;
         struct note note = { .size = (uint32_t)key.size, .gone = gone };
 
-        if (strcmp(name, range->name) != 0 || !range_holds(range->within, key) ||
-            (range->within.size && key.size == range->within.size))
-                return 0; /* the key itself is asked for by get() */
+        (void)name;
+        if (!range_holds(range->within, key))
+                return 1; /* nothing below it any more */
         buffer_append(&range->notes, &note, sizeof(note));
         buffer_append_bytes(&range->notes, key);
         return buffer_error(&range->notes);
@@ -129,7 +129,7 @@ int range_open(struct baseline *baseline, const char *name, const struct field *
         if (!alone)
                 r = baseline->ops->read(baseline, BASELINE_BEFORE, name, fields, within.size ? within : after, &range->committed);
         if (r == 0 && !alone && noted)
-                r = baseline->ops->noted(baseline, on_note, range);
+                r = baseline->ops->noted(baseline, name, within.size ? within : after, on_note, range); /* the key itself: get() */
         if (r < 0) {
                 range_close(&range->stream);
                 return r;

@@ -201,7 +201,7 @@ int settle(struct engine *engine) {
         _cleanup_buffer_ struct buffer keys = BUFFER_NULL;
         struct noted noted = { .engine = engine, .keys = BUFFER_NULL };
         uint64_t sequence = engine->sequence, now_ns = engine_now_ns(engine);
-        int r = baseline->ops->noted(baseline, on_noted, &noted);
+        int r = baseline->ops->noted(baseline, NULL, BYTES_NULL, on_noted, &noted);
 
         keys = noted.keys;
         engine_begin_round(engine);

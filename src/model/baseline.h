@@ -86,8 +86,10 @@ struct baseline_ops {
         /* Number of the outbox entry that was filed or staged last; 0: none ever was. */
         uint64_t (*last_number)(struct baseline *baseline);
         /* Calls back with each record change that was noted since the last commit(), ordered by name and key: 'gone' or there.
-         * What was only noted and is gone again is left out. The callback may read, and change nothing. */
-        int (*noted)(struct baseline *baseline,
+         * What was only noted and is gone again is left out. name: of this watch alone, NULL: of all; above: keys above this
+         * one alone, empty: all. What comes before costs nothing. The callback may read, and change nothing; with a positive
+         * answer it has heard enough. */
+        int (*noted)(struct baseline *baseline, const char *name, struct bytes above,
                      int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context);
 
         /* Copies a fact. 1 found, 0 not there, -ENOBUFS too long. */

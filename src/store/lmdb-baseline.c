@@ -799,18 +799,21 @@ static int baseline_note_alerted(struct baseline *baseline, uint64_t number) {
         return journal_append(&lmdb->journal, lmdb->generation, &lmdb->value);
 }
 
-static int baseline_noted(struct baseline *baseline,
+static int baseline_noted(struct baseline *baseline, const char *name, struct bytes above,
                           int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
         const struct notes *notes = &from_interface(baseline)->notes;
         int r = 0;
 
-        for (const struct notes_watch *watch = notes->watches; watch; watch = watch->next)
-                for (const struct note *found = notes_above(&watch->records, NULL); found;
+        for (const struct notes_watch *watch = notes->watches; watch; watch = watch->next) {
+                if (name && strcmp(watch->name, name) != 0)
+                        continue;
+                for (const struct note *found = notes_above(&watch->records, above.size ? &above : NULL); found;
                      found = notes_above(&watch->records, &found->op.key)) {
                         r = note(context, watch->name, found->op.key, found->op.kind == NOTE_REMOVE);
-                        if (r < 0)
-                                return r;
+                        if (r != 0)
+                                return r < 0 ? r : 0;
                 }
+        }
         return 0;
 }
 

@@ -731,17 +731,18 @@ static int baseline_note_commit(struct baseline *baseline, bool durable) {
         return 0;
 }
 
-static int baseline_noted(struct baseline *baseline,
+static int baseline_noted(struct baseline *baseline, const char *name, struct bytes above,
                           int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
         struct state *state = from_interface(baseline)->noted;
         int r = 0;
 
-        for (size_t i = 0; state && r >= 0 && i < state->noted.count; i++) {
+        for (size_t i = 0; state && r == 0 && i < state->noted.count; i++) {
                 const struct item *item = &state->noted.array[i];
-                size_t name = strlen((const char *)item->key->data) + 1;
+                const char *of = (const char *)item->key->data;
+                struct bytes key = bytes_of(item->key->data + strlen(of) + 1, item->key->size - strlen(of) - 1);
 
-                r = note(context, (const char *)item->key->data,
-                         bytes_of(item->key->data + name, item->key->size - name), item->value->data[0]);
+                if ((!name || strcmp(of, name) == 0) && (above.size == 0 || bytes_compare(key, above) > 0))
+                        r = note(context, of, key, item->value->data[0]);
         }
         return r < 0 ? r : 0;
 }

@@ -635,7 +635,7 @@ static int append_note(void *context, const char *name, struct bytes key, bool g
 }
 
 static void text_noted(struct baseline *of, struct buffer *found) {
-        assert_int_equal(of->ops->noted(of, append_note, found), 0);
+        assert_int_equal(of->ops->noted(of, NULL, BYTES_NULL, append_note, found), 0);
 }
 
 static void assert_noted(const char *expected) {
@@ -643,6 +643,17 @@ static void assert_noted(const char *expected) {
 
         text_noted(baseline, &found);
         assert_string_equal(buffer_string(&found), expected);
+}
+
+static void assert_noted_above(const char *name, const char *above, const char *expected) {
+        _cleanup_buffer_ struct buffer found = BUFFER_NULL;
+
+        FINE(noted, name, text(above), append_note, &found);
+        assert_string_equal(buffer_string(&found), expected);
+}
+
+static int append_until_c(void *context, const char *name, struct bytes key, bool gone) {
+        return bytes_equal(key, text("c")) ? 1 : append_note(context, name, key, gone);
 }
 
 static void text_record(struct baseline *of, const char *watch, struct bytes key, struct buffer *found) {
@@ -718,6 +729,7 @@ static void test_get(void **state) {
 }
 
 static void test_notes(void **state) {
+        _cleanup_buffer_ struct buffer until = BUFFER_NULL;
         struct record empty = { .key = text("d") };
 
         (void)state;
@@ -742,6 +754,14 @@ static void test_notes(void **state) {
         assert_got("boot", "c", "n=4");
         assert_got("boot", "d", "");
         assert_noted("-boot:a +boot:b +boot:c +boot:d +users:u");
+        assert_noted_above("boot", "", "-boot:a +boot:b +boot:c +boot:d");
+        assert_noted_above("boot", "b", "+boot:c +boot:d");
+        assert_noted_above("boot", "bb", "+boot:c +boot:d");
+        assert_noted_above("boot", "d", "");
+        assert_noted_above("users", "", "+users:u");
+        assert_noted_above("nobody", "", "");
+        FINE(noted, "boot", BYTES_NULL, append_until_c, &until);
+        assert_string_equal(buffer_string(&until), "-boot:a +boot:b");
         assert_both("boot", "a:n=1 b:n=2");
 
         /* What was only noted and goes again never was; what was committed is gone. */

@@ -297,6 +297,54 @@ static void test_twice(void **state) {
                                                            "5 vanished/2 alpha d:1>- event\n");
 }
 
+static size_t heard;
+static int (*hear)(void *context, const char *name, struct bytes key, bool gone);
+
+static int count_noted(void *context, const char *name, struct bytes key, bool gone) {
+        heard++;
+        return hear(context, name, key, gone);
+}
+
+static int counting_noted(struct baseline *baseline, const char *name, struct bytes above,
+                          int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
+        hear = note;
+        return the_fixture->real->noted(baseline, name, above, count_noted, context);
+}
+
+/* Who looks at what lies below one key need not walk over all that is noted. */
+static void test_notes_below(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+        char below[] = "d\0x";
+
+        alpha->kind.delta_is_record = alpha->settings.full_detail = true;
+        start(fixture, "a=1 d=1");
+        for (int i = 0; i < 60; i++) {
+                char name[8];
+
+                (void)snprintf(name, sizeof(name), "%c%d", i % 2 ? 'c' : 'e', i);
+                delta(fixture, DELTA_APPEARED, name, "x");
+        }
+        for (; below[2] <= 'z'; below[2]++) {
+                struct delta appeared = { .subject = DELTA_MODULE, .source = "fake" };
+
+                appeared.module.name = bytes_of(below, 3);
+                engine_delta(fixture->engine, &appeared);
+        }
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        fixture->ops.noted = counting_noted;
+        begin_telling(fixture);
+        heard = 0;
+        ENGINE_HINT(fixture, .watch = "alpha", .key = bytes_of_string("d"), .flags = HINT_BELOW);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_int_equal(heard, 3 + 1);
+        assert_non_null(strstr(buffer_string(&fixture->told), " vanished/2 alpha d"));
+        ENGINE_HINT(fixture, .watch = "beta", .key = bytes_of_string("d"), .flags = HINT_BELOW);
+        heard = 0;
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        assert_int_equal(heard, 0);
+}
+
 /* What was counted is told before the end, also though its window is not over. */
 static void test_counted_at_the_end(void **state) {
         struct fixture *fixture = *state;
@@ -583,6 +631,7 @@ int main(void) {
                 ENGINE_TEST(test_refresh),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
+                ENGINE_TEST(test_notes_below),
                 ENGINE_TEST(test_counted_at_the_end),
                 ENGINE_TEST(test_passed_apart),
                 ENGINE_TEST(test_who),
