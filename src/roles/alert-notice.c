@@ -91,9 +91,10 @@ static int on_told(void *context, const struct rounds_text_told *told, struct by
         return 0;
 }
 
-int alert_notice_gather(struct alert_notice *notice, struct rounds_text *rounds, enum severity minimum, uint64_t next_sequence) {
+int alert_notice_gather(struct alert_notice *notice, struct rounds_text *rounds, enum severity minimum, uint64_t first_sequence,
+                        uint64_t next_sequence) {
         alert_notice_clear(notice);
-        return rounds_text_alerts(rounds, minimum, next_sequence, on_told, notice);
+        return rounds_text_alerts(rounds, minimum, first_sequence, next_sequence, on_told, notice);
 }
 
 void alert_notice_finish(struct alert_notice *notice, const char *host_name, const char *log_file, const struct round *round,

@@ -25,8 +25,9 @@ enum severity alert_notice_minimum(const struct settings *settings);
 
 void alert_notice_clear(struct alert_notice *notice);
 void alert_notice_done(struct alert_notice *notice);
-/* Gathers the sentences of the round's events below 'next_sequence'. 0 or negative errno. */
-int alert_notice_gather(struct alert_notice *notice, struct rounds_text *rounds, enum severity minimum, uint64_t next_sequence);
+/* Gathers the sentences of the round's events from 'first_sequence' on and below 'next_sequence'. 0 or negative errno. */
+int alert_notice_gather(struct alert_notice *notice, struct rounds_text *rounds, enum severity minimum, uint64_t first_sequence,
+                        uint64_t next_sequence);
 /* Puts host, time and a first line before the sentences ("2 high changes", or 'instead' if not NULL), and behind them where to
  * read on. */
 void alert_notice_finish(struct alert_notice *notice, const char *host_name, const char *log_file, const struct round *round,

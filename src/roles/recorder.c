@@ -201,7 +201,7 @@ static void alert_batch(struct recorder *recorder, const struct round *batch) {
 
         if (recorder->alerted_s && now_s - recorder->alerted_s < ALERT_PAUSE_S)
                 return;
-        if (alert_notice_gather(&recorder->notice, recorder->rounds, minimum, next) < 0 || recorder->notice.events == 0)
+        if (alert_notice_gather(&recorder->notice, recorder->rounds, minimum, 0, next) < 0 || recorder->notice.events == 0)
                 return;
         alert_notice_finish(&recorder->notice, recorder->options.event_host.name, settings->log_file, batch, NULL);
         alert_notice_send(&sinks, &recorder->notice);
@@ -243,7 +243,7 @@ static int file_notice(struct recorder *recorder, const struct round *round) {
         alert_notice_clear(&recorder->notice);
         if (recorder->options.once)
                 return 0;
-        r = alert_notice_gather(&recorder->notice, recorder->rounds, alert_notice_minimum(recorder->options.settings),
+        r = alert_notice_gather(&recorder->notice, recorder->rounds, alert_notice_minimum(recorder->options.settings), 0,
                                 engine_next_sequence(recorder->engine));
         if (r < 0 || recorder->notice.events == 0)
                 return r;
@@ -327,10 +327,17 @@ static struct alert_notice_sinks sinks_of(const struct recorder *recorder) {
         };
 }
 
-static int tell_alert(struct recorder *recorder, struct bytes data) {
+static int tell_alert(struct recorder *recorder, const struct outbox_entry *entry) {
         const struct alert_notice_sinks sinks = sinks_of(recorder);
+        int r;
 
-        return recorder->options.once ? 0 : alert_notice_send_encoded(&sinks, data);
+        if (recorder->options.once)
+                return 0;
+        r = alert_notice_send_encoded(&sinks, entry->data);
+        recorder->alerted = entry->number;
+        /* It may wait for a log that is full, for long: best effort, as in alert_batch(). */
+        (void)baseline_of(recorder)->ops->note_alerted(baseline_of(recorder), entry->number);
+        return r;
 }
 
 static int tell_ledger(struct recorder *recorder, struct bytes data) {
@@ -397,7 +404,7 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
         case OUTBOX_ALERT:
                 recorder->holding |= recorder->options.once;
                 if (entry->number > recorder->alerted)
-                        r = tell_alert(recorder, data);
+                        r = tell_alert(recorder, entry);
                 break;
         }
         if (r < 0)
@@ -414,10 +421,8 @@ static int tell_entry(void *context, const struct outbox_entry *entry) {
 static int ahead_entry(void *context, const struct outbox_entry *entry) {
         struct recorder *recorder = context;
 
-        if (entry->number > recorder->alerted && entry->destination == OUTBOX_ALERT) {
-                (void)tell_alert(recorder, entry->data);
-                recorder->alerted = entry->number;
-        }
+        if (entry->number > recorder->alerted && entry->destination == OUTBOX_ALERT)
+                (void)tell_alert(recorder, entry);
         if (entry->number > recorder->drained && entry->destination == OUTBOX_LEDGER)
                 remember_line(recorder, entry->data);
         if (entry->number > recorder->drained && entry->destination == OUTBOX_SENTENCE && recorder->starting)
@@ -598,14 +603,15 @@ static void on_committed(struct engine_out *out, const struct round *round) {
 }
 
 /* Who fills the disk must not thereby silence the alerts: what a round that is not kept has found is told at once, each new
- * finding once, and again in order when rounds are kept again. */
+ * finding once, and again in order when rounds are kept again. What was noted before is kept, and told for good. */
 static void alert_not_kept(struct recorder *recorder, const struct round *round, int error) {
         const struct alert_notice_sinks sinks = sinks_of(recorder);
         struct alert_notice *notice = &recorder->notice;
         _cleanup_buffer_ struct buffer head = BUFFER_NULL;
 
         if (recorder->options.once ||
-            alert_notice_gather(notice, recorder->rounds, alert_notice_minimum(recorder->options.settings), UINT64_MAX) < 0 ||
+            alert_notice_gather(notice, recorder->rounds, alert_notice_minimum(recorder->options.settings),
+                                engine_next_sequence(recorder->engine), UINT64_MAX) < 0 ||
             (recorder->keeping.error && bytes_equal(buffer_bytes(&recorder->not_kept), buffer_bytes(&notice->text))))
                 return;
         buffer_clear(&recorder->not_kept);
@@ -636,6 +642,8 @@ static void on_given_up(struct engine_out *out, const struct round *round, int e
         buffer_clear(&recorder->fast);
         alert_notice_clear(&recorder->notice);
         recorder->filed = recorder->settling = false; /* what was settled in it is in the outbox again */
+        if (!recorder->options.once)
+                alert_batch(recorder, round); /* of what is noted: the round that settles it may be long in coming */
 }
 
 /* ---- life ---- */

@@ -219,7 +219,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
         return 0;
 }
 
-int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
+int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t first_sequence, uint64_t next_sequence,
                        int (*callback)(void *context, const struct rounds_text_told *told, struct bytes sentence,
                                        struct bytes who, struct bytes json),
                        void *context) {
@@ -228,7 +228,7 @@ int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t
                 const struct told *told = told_at(text, i);
                 int r;
 
-                if (told->quiet || told->alerted || told->told.severity < minimum)
+                if (told->quiet || told->alerted || told->told.severity < minimum || told->told.sequence < first_sequence)
                         continue;
                 r = callback(context, &told->told, bytes_of(text->sentences.data + told->sentence, told->sentence_size),
                              who_of(text, told), bytes_of(text->jsons.data + told->json, told->json_size));

@@ -33,9 +33,10 @@ int rounds_text_decode(struct rounds_text *text, struct bytes encoded, struct by
 
 /* Inside the transaction: writes the lines of every watch that changed and prepares its .dat files. */
 int rounds_text_write(struct rounds_text *text, const struct engine *engine, const struct round *round);
-/* Calls back for each event of at least that severity that is not quiet and that people do not know of yet. who: as the text
+/* Calls back for each event from the first sequence on of at least that severity that is not quiet and that people do not know
+ * of yet. who: as the text
  * log says it; empty: the event concerns nobody. */
-int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t next_sequence,
+int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t first_sequence, uint64_t next_sequence,
                        int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes who,
                                    struct bytes json),
                        void *context);

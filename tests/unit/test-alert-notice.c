@@ -57,7 +57,7 @@ static void assert_notice(const struct told *told, size_t count, bool decoded, c
                 rounds_text_give_back(rounds, i + 1);
                 assert_int_equal(rounds_text_decode(rounds, buffer_bytes(&encoded), BYTES_NULL, 0), 0);
         }
-        assert_int_equal(alert_notice_gather(&notice, rounds, SEVERITY_HIGH, count + 1), 0);
+        assert_int_equal(alert_notice_gather(&notice, rounds, SEVERITY_HIGH, 0, count + 1), 0);
         alert_notice_finish(&notice, "box", "/var/log/x.log", &round, NULL);
         assert_string_equal(buffer_string(&notice.text), expected);
         alert_notice_done(&notice);

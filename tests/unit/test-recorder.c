@@ -342,7 +342,53 @@ static void test_blocked(void **state) {
         assert_int_equal(count_in_ledger("\"thing-changed\""), 2);
         assert_int_equal(count_in("log", "it is one and a half now"), 1);
         assert_int_equal(count_in("log", "it is two now"), 1);
-        assert_true(count_in("alerts", "it is two now") >= 1);
+        assert_int_equal(count_in("alerts", "it is one and a half now"), 1);
+        assert_int_equal(count_in("alerts", "it is two now"), 1);
+        tree_remove(&tree);
+}
+
+/* ---- rounds cannot be kept ---- */
+
+static int full_commit(struct baseline *baseline) {
+        baseline->ops->abort(baseline);
+        return -ENOSPC;
+}
+
+static void full_life(bool once) {
+        struct life life;
+
+        begin(&life, once);
+        change(&life, "one and a half");
+        ops.commit = full_commit;
+        now_ns += SECOND / 2;
+        truth = "two";
+        engine_hint(life.engine, &(const struct hint){ .watch = "things", .key = bytes_of_string("alpha"), .source = "fake" });
+        assert_int_equal(engine_flush(life.engine), 0);
+        assert_int_equal(count_in("alerts", "it is two now"), 0); /* so soon after the other */
+        for (int i = 0; i < 100 && count_in("alerts", "it is two now") == 0; i++) {
+                now_ns += 10 * SECOND;
+                assert_int_equal(engine_round(life.engine, false), -ENOSPC);
+                (void)usleep(100000);
+        }
+        assert_int_equal(count_in("alerts", "cannot be kept"), 1);
+        for (int i = 0; i < 3; i++) {
+                now_ns += 10 * SECOND;
+                assert_int_equal(engine_round(life.engine, false), -ENOSPC);
+        }
+        ops.commit = commit;
+        stop(&life);
+}
+
+/* What is noted waits for nobody: it is told once, as kept. */
+static void test_full(void **state) {
+        (void)state;
+        end = ENDS - 1;
+        tree_make(&tree);
+        in_child(full_life, false);
+        in_child(later_life, false);
+        assert_int_equal(count_in_ledger("\"thing-changed\""), 2);
+        assert_int_equal(count_in("log", "it is two now"), 1);
+        assert_int_equal(count_in("alerts", "it is two now"), 1);
         tree_remove(&tree);
 }
 
@@ -351,6 +397,7 @@ int main(void) {
                 cmocka_unit_test(test_crash),
                 cmocka_unit_test(test_crash_and_once),
                 cmocka_unit_test(test_blocked),
+                cmocka_unit_test(test_full),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
