@@ -236,7 +236,7 @@ static void test_hostile_fields(void **state) {
                 { "name with NUL", DATA("\x01\x01\x03" "a\0b" "\x00\x00\x00"), -EBADMSG },
                 { "ecs that ends a JSON string", DATA("\x01\x01\x01" "a" "\x01" "\"" "\x00\x00"), -EBADMSG },
                 { "unknown kind", DATA("\x01\x01\x01" "a" "\x00\x07\x00"), -EBADMSG },
-                { "unknown flag", DATA("\x01\x01\x01" "a" "\x00\x00\x40"), -EBADMSG },
+                { "unknown flag", DATA("\x01\x01\x01" "a" "\x00\x00\x80\x01"), -EBADMSG },
                 { "a name twice", DATA("\x01\x02\x01" "a" "\x00\x00\x00\x01" "a" "\x00\x00\x00"), -EBADMSG },
         };
         struct field *back;
