@@ -78,7 +78,7 @@ static void tell(struct buffer *found) {
         char fact[16];
         size_t size;
 
-        FINE(noted, append_note, found);
+        FINE(noted, NULL, BYTES_NULL, append_note, found);
         baseline_text_outbox(baseline, &outbox);
         buffer_append_bytes(found, buffer_bytes(&outbox));
         if (CALL(get_fact, "f", fact, sizeof(fact), &size) == 1) {
