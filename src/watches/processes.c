@@ -1,7 +1,10 @@
 #include "processes.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,8 +175,11 @@ static bool is_worker(const struct process_stat *stat) {
         return (stat->flags & PROCESS_FLAG_KERNEL) && (stat->flags & PROCESS_FLAG_WORKER);
 }
 
-/* 1 and a record, 0 if there is none to show, or negative errno. */
-static int read_process(struct state *state, uint32_t pid, bool keep_open, uint8_t key[KEY_SIZE], struct record *record) {
+static bool has_ended(int error) {
+        return error == -ENOENT || error == -ESRCH;
+}
+
+static int read_shown(struct state *state, uint32_t pid, bool keep_open, uint8_t key[KEY_SIZE], struct record *record) {
         struct process_place place = { .proc_fd = state->host->proc_fd, .pid = pid };
         struct process_place leader = place;
         struct process_stat stat;
@@ -186,6 +192,8 @@ static int read_process(struct state *state, uint32_t pid, bool keep_open, uint8
         r = settle_place(state, &place, &state->stat, &stat);
         if (r < 0)
                 return r;
+        if (stat.pid != pid && state->host->live)
+                return -EXDEV; /* somebody mounted another one's folder over it */
         if (is_worker(&stat))
                 return 0;
         kernel = stat.flags & PROCESS_FLAG_KERNEL;
@@ -232,8 +240,21 @@ static int read_process(struct state *state, uint32_t pid, bool keep_open, uint8
         return 1;
 }
 
-static bool has_ended(int error) {
-        return error == -ENOENT || error == -ESRCH;
+/* Who mounts something over a process's folder hides it from whoever looks there. */
+static bool is_covered(const struct state *state, uint32_t pid) {
+        struct statx status;
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "%" PRIu32, pid);
+        return statx(state->host->proc_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &status) == 0 &&
+               status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* 1 and a record, 0 if there is none to show, or negative errno; -EXDEV: what is shown in its place is something else. */
+static int read_process(struct state *state, uint32_t pid, bool keep_open, uint8_t key[KEY_SIZE], struct record *record) {
+        int r = read_shown(state, pid, keep_open, key, record);
+
+        return r < 0 && has_ended(r) && state->host->live && is_covered(state, pid) ? -EXDEV : r;
 }
 
 /* The one process of this key. */
@@ -262,7 +283,7 @@ static int processes_collect(void *data, const struct collect_request *request, 
         struct state *state = data;
         struct record record;
         uint8_t key[KEY_SIZE];
-        size_t unseen = 0;
+        bool unseen = false, covered = false;
         int r;
 
         if (state->host->proc_fd < 0) {
@@ -276,6 +297,10 @@ static int processes_collect(void *data, const struct collect_request *request, 
         if (request->within.size > 0)
                 return collect_one(state, request->within, collector);
         r = process_list_read(state->host->proc_fd, &state->pids);
+        if (r == 0 && state->pids.count == 0 && state->host->live) {
+                collector->condition(collector, "/proc shows no process, not even this one: something is mounted over it");
+                return WATCH_E_UNAVAILABLE;
+        }
         if (r == 0)
                 r = process_files_begin(&state->files);
         if (r < 0)
@@ -289,16 +314,21 @@ static int processes_collect(void *data, const struct collect_request *request, 
                 if (r > 0)
                         r = collector->record(collector, &record);
                 else if (r < 0 && !has_ended(r)) {
-                        unseen++;
-                        r = 0;
+                        /* That it cannot be seen is not to say that it ended. The pid alone is what all keys of it begin with. */
+                        unseen |= r != -EXDEV;
+                        covered |= r == -EXDEV;
+                        make_key(key, state->pids.pids[i], 0);
+                        r = collector->unseen ? collector->unseen(collector, bytes_of(key, sizeof(uint32_t))) : 0;
                 } else
                         r = 0;
                 if (r < 0)
                         return r;
         }
         process_files_end(&state->files);
-        if (unseen > 0)
+        if (unseen)
                 collector->condition(collector, "some processes cannot be seen: /proc does not let us read them");
+        if (covered)
+                collector->condition(collector, "some processes cannot be seen: something is mounted over their folders in /proc");
         return WATCH_OK;
 }
 
