@@ -439,7 +439,7 @@ static void audit_check(void *data) {
 
         if (!state->file.loop)
                 return;
-        if (netlink_check(state->file.fd, NETLINK_AUDIT) < 0)
+        if (netlink_check(state->file.fd, NETLINK_AUDIT, 1U << (GROUP_READLOG - 1)) < 0)
                 end(state, "its socket was closed");
         else if (is_enabled() == 0)
                 end(state, "audit was switched off");

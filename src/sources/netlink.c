@@ -51,13 +51,18 @@ int netlink_receive(int fd, void *place, size_t size, struct netlink_datagram *r
         return 1;
 }
 
-int netlink_check(int fd, int protocol) {
+int netlink_check(int fd, int protocol, uint32_t groups) {
+        struct sockaddr_nl address = { 0 };
+        socklen_t size = sizeof(int), address_size = sizeof(address);
         int found = -1;
-        socklen_t size = sizeof(found);
 
         if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &found, &size) < 0)
                 return -errno;
-        return found == protocol ? 0 : -EBADF;
+        if (found != protocol)
+                return -EBADF;
+        if (getsockname(fd, (struct sockaddr *)&address, &address_size) < 0)
+                return -errno;
+        return (address.nl_groups & groups) == groups ? 0 : -ENOTCONN; /* somebody took it out */
 }
 
 bool netlink_next(struct bytes *rest, struct netlink_message *ret) {

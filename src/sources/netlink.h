@@ -21,8 +21,9 @@ int netlink_open(int protocol, uint32_t groups, int room);
  * any more. */
 int netlink_receive(int fd, void *place, size_t size, struct netlink_datagram *ret);
 
-/* Whether the descriptor is still such a socket: 0, or negative errno. Takes no error that waits for receive. */
-int netlink_check(int fd, int protocol);
+/* Whether the descriptor is still such a socket, and in these groups: 0, or negative errno. Takes no error that waits for
+ * receive. */
+int netlink_check(int fd, int protocol, uint32_t groups);
 
 struct netlink_message {
         uint16_t type, flags;

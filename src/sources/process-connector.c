@@ -503,7 +503,7 @@ static void connector_check(void *data) {
 
         if (!state->file.loop)
                 return;
-        if (netlink_check(state->file.fd, NETLINK_CONNECTOR) < 0) {
+        if (netlink_check(state->file.fd, NETLINK_CONNECTOR, CN_IDX_PROC) < 0) {
                 end(state, "its socket was closed");
                 return;
         }

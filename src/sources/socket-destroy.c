@@ -148,7 +148,7 @@ static int destroy_open(const struct source_request *request, void **ret_state, 
 static void destroy_check(void *data) {
         struct destroy_state *state = data;
 
-        if (netlink_check(state->file.fd, NETLINK_SOCK_DIAG) < 0)
+        if (netlink_check(state->file.fd, NETLINK_SOCK_DIAG, GROUPS) < 0)
                 end(state, "its socket was closed");
 }
 

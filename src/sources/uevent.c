@@ -158,7 +158,7 @@ static int uevent_open(const struct source_request *request, void **ret_state, u
 static void uevent_check(void *data) {
         struct uevent_state *state = data;
 
-        if (netlink_check(state->file.fd, NETLINK_KOBJECT_UEVENT) < 0)
+        if (netlink_check(state->file.fd, NETLINK_KOBJECT_UEVENT, GROUP_KERNEL) < 0)
                 end(state, "its socket was closed");
 }
 

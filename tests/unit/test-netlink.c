@@ -73,9 +73,10 @@ static void test_a_socket(void **unused) {
         (void)unused;
         assert_true(fd >= 0);
         assert_int_equal(netlink_receive(fd, place, sizeof(place), &datagram), 0);
-        assert_int_equal(netlink_check(fd, NETLINK_ROUTE), 0);
-        assert_int_equal(netlink_check(fd, NETLINK_AUDIT), -EBADF);
-        assert_int_equal(netlink_check(-1, NETLINK_ROUTE), -EBADF);
+        assert_int_equal(netlink_check(fd, NETLINK_ROUTE, 0), 0);
+        assert_int_equal(netlink_check(fd, NETLINK_AUDIT, 0), -EBADF);
+        assert_int_equal(netlink_check(fd, NETLINK_ROUTE, 1), -ENOTCONN);
+        assert_int_equal(netlink_check(-1, NETLINK_ROUTE, 0), -EBADF);
 }
 
 int main(void) {
