@@ -41,7 +41,8 @@ void bpf_ring_close(struct bpf_ring *ring) {
 /* The kernel maps the ring twice, one behind the other, so that no record is torn: a window may begin anywhere in the first. */
 static int slide(struct bpf_ring *ring, uint64_t at) {
         uint64_t start = at & ~(uint64_t)(ring->page - 1);
-        size_t size = ring->size < WINDOW_SIZE ? ring->size : WINDOW_SIZE;
+        size_t whole = ring->size + ring->page; /* the last record may begin just before its end */
+        size_t size = whole < WINDOW_SIZE ? whole : WINDOW_SIZE;
         off_t offset = (off_t)(2 * ring->page + (start & (ring->size - 1)));
         void *window = mmap(ring->window, size, PROT_READ, MAP_SHARED | (ring->window ? MAP_FIXED : 0), ring->fd, offset);
 
