@@ -31,6 +31,7 @@ enum {
         PATH_ROOM = 32,
 };
 
+/* None is FIELD_STEADY: what is compared of a connection is in its key, and all else moves by itself or is found by looks alone. */
 static const struct field fields[] = {
         [PROTOCOL] = { "protocol", "network.transport", FIELD_TEXT, 0 },
         [TYPE] = { "type", "network.type", FIELD_TEXT, 0 },

@@ -26,6 +26,9 @@ enum {
 
 #define ACCOUNTS_EVERY_NS UINT64_C(1000000000) /* at most so often a delta asks whether they are still the same */
 
+/* FIELD_STEADY is what every source tells as a look does (tests/unit/test-steady.c) and what a program does not do in its first
+ * moments as a matter of course. Not so its parent, which may end, its terminal, which a new session gives up, and its control group,
+ * into which it is moved when it runs already, and which not every source tells. */
 static const struct field fields[] = {
         [PID] = { "pid", "process.pid", FIELD_NUMBER, FIELD_EVIDENCE },
         /* Set the clock and every process seems to have started at another time; its ticks, in the key, stay. */
@@ -33,7 +36,7 @@ static const struct field fields[] = {
         [START_TICKS] = { "start_ticks", NULL, FIELD_IDENTIFIER, FIELD_EVIDENCE },
         /* Another name for the same id is a change of the account, not of each of its processes. */
         [USER] = { "user", "user.name", FIELD_TEXT, FIELD_QUIET | FIELD_EVIDENCE },
-        [USER_ID] = { "user_id", "user.id", FIELD_IDENTIFIER, FIELD_EVIDENCE },
+        [USER_ID] = { "user_id", "user.id", FIELD_IDENTIFIER, FIELD_EVIDENCE | FIELD_STEADY },
         [PARENT] = { "parent", "process.parent.pid", FIELD_NUMBER, FIELD_EVIDENCE },
         [TTY] = { "tty", NULL, FIELD_TEXT, FIELD_EVIDENCE },
         [NAME] = { "name", "process.name", FIELD_TEXT, FIELD_EVIDENCE | FIELD_STEADY },
@@ -42,7 +45,7 @@ static const struct field fields[] = {
         [KERNEL_THREAD] = { "kernel_thread", NULL, FIELD_FLAG, FIELD_EVIDENCE },
         /* An execve that keeps pid, name and arguments is noticed by this alone. */
         [IMAGE] = { "image", NULL, FIELD_IDENTIFIER, FIELD_QUIET | FIELD_EVIDENCE },
-        [EXECUTABLE] = { "executable", "process.executable", FIELD_TEXT, FIELD_COSTLY },
+        [EXECUTABLE] = { "executable", "process.executable", FIELD_TEXT, FIELD_COSTLY | FIELD_STEADY },
         /* An upgrade of a package does this to whatever runs from it: the file changed, not the process. */
         [EXECUTABLE_DELETED] = { "executable_deleted", NULL, FIELD_FLAG, FIELD_COSTLY | FIELD_QUIET },
         [CGROUP] = { "cgroup", NULL, FIELD_TEXT, FIELD_COSTLY },

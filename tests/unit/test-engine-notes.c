@@ -245,6 +245,27 @@ static void test_refresh(void **state) {
         assert_string_equal(buffer_string(&fixture->told), "");
 }
 
+/* A look completes what a delta told. What it says otherwise in a steady field has changed since; a delta may carry the beginning. */
+static void test_settled_otherwise(void **state) {
+        static const struct field steady_fields[] = { { "value", NULL, FIELD_TEXT, FIELD_STEADY }, { 0 } };
+        struct fixture *fixture = *state;
+        struct fake *alpha = &fixture->fakes[0];
+
+        alpha->kind.fields = steady_fields;
+        alpha->kind.delta_is_record = alpha->settings.full_detail = true;
+        start(fixture, "a=1");
+        delta(fixture, DELTA_APPEARED, "k", "one");
+        delta(fixture, DELTA_APPEARED, "l", "one");
+        delta(fixture, DELTA_APPEARED, "m", "one");
+        delta(fixture, DELTA_APPEARED, "n", NULL);
+        assert_int_equal(engine_flush(fixture->engine), 0);
+        set(alpha, "a=1 k=one l=two m=one+ n=one");
+        pass(fixture, INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_string_equal(buffer_string(&fixture->told), "7 changed/2 alpha l:one>two event\n");
+        assert_known(fixture, alpha, "a:value=1 k:value=one l:value=two m:value=one+ n:value=one");
+}
+
 /* ---- twice in a batch ---- */
 
 static void test_staged(void **state) {
@@ -629,6 +650,7 @@ int main(void) {
                 ENGINE_TEST(test_too_much),
                 ENGINE_TEST(test_flood),
                 ENGINE_TEST(test_refresh),
+                ENGINE_TEST(test_settled_otherwise),
                 ENGINE_TEST(test_staged),
                 ENGINE_TEST(test_twice),
                 ENGINE_TEST(test_notes_below),
