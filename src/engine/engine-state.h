@@ -225,6 +225,8 @@ void slot_covers_done(struct slot *slot);
 /* rescan.c */
 bool rescan_due(const struct slot *slot, uint64_t now_ns);
 void rescan_report(struct engine *engine);
+/* A look found that something was lost before it. */
+void rescan_seen(struct engine *engine, struct slot *slot, const struct loss *loss);
 /* Events of this watch (NULL: of none) were told to us, and could not be kept. */
 void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count);
 /* A loss for which no watch has to look again waits to be told. */

@@ -136,8 +136,8 @@ static int on_unseen(struct collector *collector, struct bytes key) {
 static void on_loss(struct collector *collector, const struct loss *loss) {
         struct look *look = container_of(collector, struct look, collector);
 
-        look->slot->losses += loss->counted ? loss->count : 1;
-        (void)notices_add_loss(&look->engine->notices, &engine_events_lost, loss);
+        if (!look->dry)
+                rescan_seen(look->engine, look->slot, loss);
 }
 
 /* One line each, whatever names from outside are in it. */

@@ -440,6 +440,8 @@ static int ask(struct process_table *table, uint32_t pid, struct process_facts *
         if (!table->lookup || pid == 0)
                 return -ESRCH;
         r = table->lookup->read(table->lookup, pid, &table->room, ret);
+        if (r == 0)
+                ret->flags &= ~(unsigned)PROCESS_DELETED; /* now, which an upgrade does to whoever runs; not when it started */
         return r < 0 ? r : ret->pid != pid ? -ESRCH : 0;
 }
 

@@ -40,8 +40,9 @@ static struct pending_loss *pending_of(struct engine *engine, const struct loss 
         for (size_t i = 0; i < engine->n_losses; i++)
                 if (same_loss(&engine->losses[i].loss, loss)) {
                         pending = &engine->losses[i];
-                        pending->loss.counted = pending->loss.counted && loss->counted;
-                        pending->loss.count += loss->count;
+                        /* Two tell of one loss, and one of them knows the number. */
+                        pending->loss.counted |= loss->counted;
+                        pending->loss.count += loss->counted ? loss->count : 0;
                         return pending;
                 }
         if (engine->n_losses == LOSSES_MAX)
@@ -75,6 +76,8 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
         process_table_doubt(engine->processes);
         for (size_t i = 0; i < engine->n_slots; i++)
                 any |= is_affected(&engine->slots[i], loss);
+        if (!any && !loss->everybody)
+                any = true; /* nobody asked for what it tells */
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
@@ -89,6 +92,18 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
         /* No room to remember it: it is at least said. */
         if (!pending)
                 (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
+}
+
+void rescan_seen(struct engine *engine, struct slot *slot, const struct loss *loss) {
+        struct pending_loss *pending = pending_of(engine, loss);
+
+        slot->losses += loss->counted ? loss->count : 1;
+        if (!pending) {
+                (void)notices_add_loss(&engine->notices, &engine_events_lost, loss);
+                return;
+        }
+        pending->affected[slot - engine->slots] = true;
+        slot->rescan |= engine->fast; /* else this look is it */
 }
 
 void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count) {
@@ -157,8 +172,15 @@ void rescan_report(struct engine *engine) {
                 struct pending_loss *pending = &engine->losses[i];
                 bool open = false;
 
-                for (size_t k = 0; k < engine->n_slots; k++)
-                        open |= pending->affected[k] && engine->slots[k].rescan && engine->slots[k].what == ENGINE_IDLE;
+                /* Who makes us lose events without pause is not to fill the ledger with that: what comes within a second is added. */
+                for (size_t k = 0; k < engine->n_slots; k++) {
+                        struct slot *slot = &engine->slots[k];
+
+                        if (!pending->affected[k] || slot->what != ENGINE_IDLE)
+                                continue;
+                        slot->rescan |= now_ns < slot->rescan_after_ns;
+                        open |= slot->rescan;
+                }
                 if (open) {
                         engine->losses[kept++] = *pending;
                         continue;

@@ -42,6 +42,7 @@ struct loss {
         bool counted;
         uint64_t count;         /* if counted */
         const char *watch, *kind; /* who may have missed something, as in a hint; both NULL: everybody that this source covers */
+        bool everybody;         /* whatever they are covered by: the machine slept */
         uint64_t since_ns;      /* wall clock: the last moment when surely nothing was lost; 0: not known */
 };
 

@@ -97,7 +97,7 @@ static void compare(struct clock_state *state) {
         if (jump.set_ns || jump.slept_ns)
                 state->reading = now;
         if (jump.slept_ns) {
-                struct loss loss = { .source = source_name, .reason = "suspend", .since_ns = now.wall - jump.slept_ns };
+                struct loss loss = { .source = source_name, .reason = "suspend", .everybody = true, .since_ns = now.wall - jump.slept_ns };
 
                 tell(state, &now, INCIDENT_SUSPENDED, jump.slept_ns, 0);
                 state->listener->loss(state->listener, &loss);

@@ -285,6 +285,7 @@ ledger() {
     ((10#${segment#events-} > ${1:-0})) || first=$segment
   done
   for segment in $segments; do
+    # shellcheck disable=SC2071 # names with leading zeros are ordered as text
     [[ $segment < $first ]] || cat "$state/ledger/$segment.jsonl" 2>/dev/null || zcat "$state/ledger/$segment.jsonl.gz"
   done
 }

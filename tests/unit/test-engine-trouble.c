@@ -279,7 +279,7 @@ static void test_conditions(void **state) {
 static void test_losses(void **state) {
         struct fixture *fixture = *state;
         struct fake *alpha = &fixture->fakes[0], *beta = &fixture->fakes[1];
-        struct loss loss = { .source = "tap", .reason = "overflow" };
+        struct loss loss = { .source = "tap", .reason = "overflow", .everybody = true };
         unsigned collected;
 
         start_engine(fixture, 1, 0);
@@ -287,12 +287,14 @@ static void test_losses(void **state) {
         pass(fixture, INTERVAL);
         alpha->loss = "overrun";
         alpha->lost = 12;
-        assert_round(fixture, "3 events-lost/4 - source=fake reason=overrun count=12 \"fake: 12 lost (overrun)\"\n");
+        assert_round(fixture, "3 events-lost/4 - source=fake reason=overrun count=12 rescan_ns=0 found=0 \"fake lost 12 "
+                              "events (overrun); rescanned alpha in 0 us, found 0 changes\"\n");
         assert_int_equal(report_of(fixture, alpha).losses, 12);
         alpha->lost = 0;
         alpha->answer = -EIO; /* what is lost is lost, even if the look fails */
-        assert_round(fixture, "4 events-lost/4 - source=fake reason=overrun \"fake: an unknown number lost (overrun)\"\n"
-                              "5 watch-failed/3 alpha \"alpha: cannot be watched: Input/output error (EIO)\"\n");
+        assert_round(fixture, "4 watch-failed/3 alpha \"alpha: cannot be watched: Input/output error (EIO)\"\n"
+                              "5 events-lost/4 - source=fake reason=overrun rescan_ns=0 found=0 \"fake lost an unknown number of "
+                              "events (overrun); nothing was rescanned\"\n");
         assert_int_equal(report_of(fixture, alpha).losses, 13);
         alpha->answer = 0;
         alpha->loss = NULL;
