@@ -336,11 +336,24 @@ show_events() {
   } | show
 }
 
-# wait_event TEXT FILTER: sooner or later there is such an event; the first one is then in $event.
+# The text log and the .dat files follow an event when it is settled; where they cannot, nobody waits for ever.
+wait_settled() {
+  local i mark_of_event
+  mark_of_event="; event $(jq -r 'select(.nephronix.seen_by) | .event.sequence' <<<"$1")"
+  [[ $mark_of_event != '; event ' ]] || return 0
+  for ((i = 0; i < 40; i++)); do
+    log_since | grep -E "$mark_of_event( |\$|;)" >/dev/null && break
+    sleep 0.1
+  done
+  sleep 0.05
+}
+
+# wait_event TEXT FILTER: sooner or later there is such an event; the first one is then in $event, and in the text log.
 event=
 wait_event() {
   if until_true has_event "$2"; then
     event=$(events "$2" | sed -n 1p) # reads to the end: nobody writes to a closed pipe
+    wait_settled "$event"
     ok "$1"
   else
     event=
