@@ -22,15 +22,15 @@ static const struct {
         struct loss_outcome outcome;
         const char *expected;
 } table[] = {
-        { { "fanotify", "overflow", true, 4312, NULL, NULL, T1 }, { names, 2, T2, 8123456, 1 },
+        { { "fanotify", "overflow", true, 4312, NULL, NULL, .since_ns = T1 }, { names, 2, T2, 8123456, 1 },
           "fanotify lost 4,312 events (overflow) between 2026-11-23T22:34:03 and 2026-11-23T22:35:03; "
           "rescanned boot and processes in 8 ms, found 1 change" },
-        { { "kmsg", "overrun", true, 1, NULL, NULL, T1 }, { names, 1, 0, 420000, 0 },
+        { { "kmsg", "overrun", true, 1, NULL, NULL, .since_ns = T1 }, { names, 1, 0, 420000, 0 },
           "kmsg lost 1 event (overrun) after 2026-11-23T22:34:03; rescanned boot in 420 us, found 0 changes" },
-        { { "bpf", "ring full", false, 0, NULL, NULL, 0 }, { names, 3, T2, 12400000000, 1200 },
+        { { "bpf", "ring full", false, 0, NULL, NULL, .since_ns = 0 }, { names, 3, T2, 12400000000, 1200 },
           "bpf lost an unknown number of events (ring full); "
           "rescanned boot, processes and users in 12.4 s, found 1,200 changes" },
-        { { "netlink", "ENOBUFS", false, 0, NULL, NULL, 0 }, { NULL, 0, 0, 0, 0 },
+        { { "netlink", "ENOBUFS", false, 0, NULL, NULL, .since_ns = 0 }, { NULL, 0, 0, 0, 0 },
           "netlink lost an unknown number of events (ENOBUFS); nothing was rescanned" },
 };
 
