@@ -55,7 +55,7 @@ struct engine_out {
         int (*finish)(struct engine_out *out, const struct round *round);
         /* The round stands. */
         void (*committed)(struct engine_out *out, const struct round *round);
-        /* The round could not be kept (disk full, ...): everything will be found again at the next one. */
+        /* Round or batch could not be kept (disk full, ...): what is still there will be found again, what passed is stated as lost. */
         void (*given_up)(struct engine_out *out, const struct round *round, int error);
 };
 
