@@ -108,6 +108,7 @@ struct engine {
         size_t n_slots;
         uint64_t sequence;
         struct notices notices;
+        bool notices_told;              /* in the round that runs */
         struct process_table *processes;
         struct folding *folding;
         struct pending_loss *losses;    /* owned; growing never beyond LOSSES_MAX */

@@ -142,6 +142,7 @@ void engine_begin_round(struct engine *engine) {
                 uuid_make_v4(engine->round.id);
                 engine->began = true;
         }
+        engine->notices_told = false;
         engine->fatal = 0;
         for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].changed = engine->slots[i].looked = false;
@@ -159,6 +160,7 @@ static int tell_notices(struct engine *engine) {
                 if (r < 0)
                         return r;
         }
+        engine->notices_told = true;
         return 0;
 }
 
@@ -208,6 +210,9 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
                 if (slot->found)
                         slot->last_change_ns = timestamp_to_ns(&engine->round.at);
         }
+        /* Before what follows may add one that the next round has to tell. */
+        if (engine->notices_told)
+                notices_clear(&engine->notices);
         engine->options.out->committed(engine->options.out, &engine->round);
         return 0;
 }
@@ -273,8 +278,6 @@ static int run_round(struct engine *engine, bool thorough) {
                 r = tell_notices(engine);
         }
         r = engine_close_round(engine, r, sequence);
-        if (r == 0)
-                notices_clear(&engine->notices);
         return r;
 }
 
@@ -328,7 +331,7 @@ void engine_report(const struct engine *engine, size_t index, struct engine_repo
                 .losses = slot->losses,
                 .last_look_ns = slot->last_look_ns,
                 .last_change_ns = slot->last_change_ns,
-                .failing_since_ns = slot->failing_since_ns,
+                .failing_since_ns = slot->what == ENGINE_FAILING ? slot->failing_since_ns : 0,
                 .last_cost_ns = slot->last_cost_ns,
                 .total_cost_ns = slot->total_cost_ns,
                 .cadence_ns = schedule_cadence(slot->schedule.interval_ns, slot->last_cost_ns),

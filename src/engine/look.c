@@ -307,7 +307,7 @@ static void note_failure(struct engine *engine, struct slot *slot, int error, ui
                      strerrordesc_np(-error) ? strerrordesc_np(-error) : "unknown error", name ? name : "?",
                      buffer_string(&text));
         }
-        if (slot->what != ENGINE_FAILING)
+        if (!slot->failing_since_ns)
                 slot->failing_since_ns = timestamp_to_ns(&engine->round.at);
         if (slot->failures < BACKOFF_MAX)
                 slot->failures++;
@@ -318,7 +318,8 @@ static void note_failure(struct engine *engine, struct slot *slot, int error, ui
 }
 
 static void note_success(struct engine *engine, struct slot *slot) {
-        if (slot->what == ENGINE_FAILING) {
+        /* Also if in between it was not there at all. */
+        if (slot->failing_since_ns) {
                 uint64_t now = timestamp_to_ns(&engine->round.at);
 
                 tell_notice(engine, slot, &engine_watch_recovered, SEVERITY_LOW, "%s: is watched again, after %llu s",
@@ -396,7 +397,6 @@ static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint
                 slot->what = ENGINE_UNAVAILABLE;
                 slot->error = 0;
                 slot->failures = 0;
-                slot->failing_since_ns = 0;
         } else {
                 note_failure(engine, slot, r, began_ns);
         }
