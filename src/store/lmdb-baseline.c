@@ -444,8 +444,8 @@ static int read_fact(struct lmdb_baseline *lmdb, const char *name, void *ret, si
 
 /* A number that a fact holds. 1, 0 not there and *ret as it was, -EBADMSG. */
 static int read_number(struct lmdb_baseline *lmdb, const char *name, uint64_t *ret) {
-        uint64_t number;
-        size_t size;
+        uint64_t number = 0;
+        size_t size = 0;
         int r;
 
         r = read_fact(lmdb, name, &number, sizeof(number), &size);
