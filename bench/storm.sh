@@ -77,12 +77,12 @@ end_nephronixd() {
   stop
   local pattern='"executable":"'$program'"' action='"type":["start"]'
   [[ $1 == processes ]] || pattern='"path":"'$tree/ action='"action":"file-created"'
-  accounted=$(cat "$folder"/state/ledger/events-*.jsonl | awk -v pattern="$pattern" -v action="$action" '
+  accounted=$(zcat -f "$folder"/state/ledger/events-*.jsonl* | awk -v pattern="$pattern" -v action="$action" '
     index($0, pattern) && index($0, action) {
       n += match($0, /"count":[0-9]+/) ? substr($0, RSTART + 8, RLENGTH - 8) : 1
     }
     END { printf "%.0f", n }')
-  lost=$(grep -c '"action":"events-lost"' "$folder"/state/ledger/events-*.jsonl) || true
+  lost=$(zcat -f "$folder"/state/ledger/events-*.jsonl* | grep -c '"action":"events-lost"') || true
 }
 
 begin_auditd() {
