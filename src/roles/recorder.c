@@ -73,7 +73,7 @@ struct recorder {
         struct buffer line, chunk;
         struct text_log_place place, end; /* end: where the text that was filed last will end */
         struct alert_notice notice;
-        struct buffer not_kept;         /* sentences of the last alert about a round that was not kept */
+        struct buffer not_kept;         /* which sentences of rounds that were not kept people know of (rounds_text_alert_once) */
 };
 
 static struct baseline *baseline_of(struct recorder *recorder) {
@@ -571,7 +571,7 @@ static void on_committed(struct engine_out *out, const struct round *round) {
 
         if (recorder->keeping.error && kept_again(recorder, true)) {
                 trouble_note(&recorder->keeping, recorder->engine, 0);
-                buffer_clear(&recorder->not_kept);
+                buffer_done(&recorder->not_kept);
         }
         if (recorder->settling)
                 recorder->unsettled = false;
@@ -609,13 +609,13 @@ static void alert_not_kept(struct recorder *recorder, const struct round *round,
         struct alert_notice *notice = &recorder->notice;
         _cleanup_buffer_ struct buffer head = BUFFER_NULL;
 
-        if (recorder->options.once ||
-            alert_notice_gather(notice, recorder->rounds, alert_notice_minimum(recorder->options.settings),
-                                engine_next_sequence(recorder->engine), UINT64_MAX) < 0 ||
-            (recorder->keeping.error && bytes_equal(buffer_bytes(&recorder->not_kept), buffer_bytes(&notice->text))))
+        if (recorder->options.once)
                 return;
-        buffer_clear(&recorder->not_kept);
-        buffer_append_bytes(&recorder->not_kept, buffer_bytes(&notice->text));
+        rounds_text_alert_once(recorder->rounds, engine_next_sequence(recorder->engine), &recorder->not_kept);
+        if (alert_notice_gather(notice, recorder->rounds, alert_notice_minimum(recorder->options.settings),
+                                engine_next_sequence(recorder->engine), UINT64_MAX) < 0 ||
+            (recorder->keeping.error && notice->events == 0))
+                return;
         buffer_printf(&head, "%s: %s", not_kept.begins, strerror(-error));
         if (notice->events == 0) {
                 const struct event event = {

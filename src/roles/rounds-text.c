@@ -7,6 +7,7 @@
 #include "workspace.h"
 
 enum {
+        SET_PLACES = 16384,
         JSON_MAX = 4 * 1024 * 1024,     /* what a hook gets of one round */
 };
 
@@ -242,6 +243,40 @@ void rounds_text_alerted(struct rounds_text *text, enum severity minimum) {
         for (size_t i = 0; i < told_count(text); i++)
                 if (told_at(text, i)->told.severity >= minimum)
                         told_at(text, i)->alerted = true;
+}
+
+/* True if it was there. Open addressing; 0 is a free place. */
+static bool enter(uint64_t *places, uint64_t hash) {
+        size_t at = hash % SET_PLACES;
+
+        hash |= 1;
+        for (size_t tries = 0; tries < SET_PLACES; tries++, at = (at + 1) % SET_PLACES) {
+                if (places[at] == hash)
+                        return true;
+                if (places[at] == 0) {
+                        places[at] = hash;
+                        return false;
+                }
+        }
+        return true;
+}
+
+void rounds_text_alert_once(struct rounds_text *text, uint64_t first_sequence, struct buffer *set) {
+        if (set->size == 0)
+                buffer_append_fill(set, 0, SET_PLACES * sizeof(uint64_t));
+        if (buffer_error(set) < 0)
+                return;
+        for (size_t i = 0; i < told_count(text); i++) {
+                struct told *told = told_at(text, i);
+                uint64_t hash = UINT64_C(14695981039346656037);
+
+                if (told->told.sequence < first_sequence)
+                        continue;
+                for (size_t k = 0; k < told->sentence_size; k++)
+                        hash = (hash ^ text->sentences.data[told->sentence + k]) * UINT64_C(1099511628211);
+                if (enter((uint64_t *)(void *)set->data, hash))
+                        told->alerted = true;
+        }
 }
 
 /* As it waits in the baseline: this, the watch's name and NUL, the sentence with its tail. */

@@ -40,6 +40,9 @@ int rounds_text_alerts(struct rounds_text *text, enum severity minimum, uint64_t
                        int (*told)(void *context, const struct rounds_text_told *told, struct bytes sentence, struct bytes who,
                                    struct bytes json),
                        void *context);
+/* Of the events from this sequence on, those whose sentence is in the set are taken for alerted; the others enter it. The set is the
+ * caller's buffer, empty at first; when it is full, everything is taken for known. */
+void rounds_text_alert_once(struct rounds_text *text, uint64_t first_sequence, struct buffer *set);
 /* All that were called back for have been sent. */
 void rounds_text_alerted(struct rounds_text *text, enum severity minimum);
 /* The "No changes" lines of what was looked at and had none. */
