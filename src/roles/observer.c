@@ -32,6 +32,7 @@
 enum {
         OBSERVER_NICE = 10,            /* a monitor must never be what makes a machine slow */
         IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7, /* ioprio_set(2): class 2, level 7 */
+        BUSY_TRIES = 30,                /* of a tenth of a second: how long a start waits for the one before to end */
         ONCE_TRIES = 600,               /* of a tenth of a second: how long --once waits for an answer of the guard */
 };
 
@@ -691,6 +692,11 @@ static int open_baseline(struct observer *observer, struct start *start) {
 
         buffer_printf(&path, "%s/baseline", observer->options->settings->state_directory);
         r = baseline_start(buffer_string(&path), &observer->lmdb, &start->found, &start->aside, &start->problem);
+        /* An observer whose guard was killed takes a moment to end: the kernel waits before it lets go of its probes. */
+        for (int tries = 0; r == -EBUSY && !observer->options->once && tries < BUSY_TRIES; tries++) {
+                (void)nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+                r = baseline_start(buffer_string(&path), &observer->lmdb, &start->found, &start->aside, &start->problem);
+        }
         if (r < 0)
                 diagnostics_error(r, "%s", buffer_string(&path));
         return r;

@@ -148,6 +148,22 @@ static int on_event(struct engine_out *out, const struct event *event) {
 
 /* ---- the short way ---- */
 
+/* The places where we write may be removed or moved under us. */
+static void stand_ledger(struct recorder *recorder) {
+        struct event event = {
+                .action = &ledger_gone,
+                .severity = ledger_gone.severity,
+                .message = "the ledger was removed or replaced; what is told from here on stands in a new segment",
+        };
+        int r = ledger_stand(recorder->ledger);
+
+        if (r > 0 && recorder->engine) {
+                diagnostics_warn("%s", event.message);
+                (void)engine_notice(recorder->engine, &event);
+        }
+}
+
+
 static int on_note(struct engine_out *out, const struct event *event) {
         struct recorder *recorder = container_of(out, struct recorder, out);
         struct baseline *baseline = baseline_of(recorder);
@@ -220,6 +236,8 @@ static void on_noted(struct engine_out *out, const struct round *batch) {
         uint64_t size;
         int r = recorder->writing.error; /* what waits to be written comes first: with the next round */
 
+        if (r == 0)
+                stand_ledger(recorder);
         while (r == 0 && rest.size > sizeof(size)) {
                 memcpy(&size, rest.data, sizeof(size));
                 r = tell_ledger(recorder, bytes_of(rest.data + sizeof(size), size));
@@ -516,19 +534,10 @@ static void write_quiet(struct recorder *recorder, const struct round *round) {
         buffer_clear(&recorder->chunk);
 }
 
-/* The places where we write may be removed or moved under us. */
 static void stand(struct recorder *recorder) {
-        struct event event = {
-                .action = &ledger_gone,
-                .severity = ledger_gone.severity,
-                .message = "the ledger was removed or replaced; what is told from here on stands in a new segment",
-        };
-        int r = ledger_stand(recorder->ledger);
+        int r;
 
-        if (r > 0 && recorder->engine) {
-                diagnostics_warn("%s", event.message);
-                (void)engine_notice(recorder->engine, &event);
-        }
+        stand_ledger(recorder);
         r = folder_follow(recorder->workspace, recorder->workspace_path, FOLDER_MODE);
         if (r > 0)
                 recorder->workspace_stale = true;
