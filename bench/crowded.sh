@@ -47,7 +47,7 @@ measure() {
   cpu_of "${pids[@]}"
   cpu=$((REPLY - before))
   read -r things us _ <"$work/spawned"
-  ms $((cpu / things * 1000))
+  ms $((cpu * 1000 / things))
   cpu=${REPLY%??}
   memory
   lost=$(zcat -f "$folder"/state/ledger/events-*.jsonl* | grep -c '"action":"events-lost"') || true
