@@ -197,30 +197,6 @@ int record_decode_as(struct bytes data, struct bytes key, const struct field *no
         return 0;
 }
 
-int record_keep(struct buffer *room, const struct field *fields, struct record *record) {
-        size_t count = count_fields(fields), offset = record->key.size;
-
-        buffer_clear(room);
-        buffer_append_bytes(room, record->key);
-        for (size_t i = 0; i < count; i++)
-                if (field_is_bytes(&fields[i]) && record->values[i].present)
-                        buffer_append_bytes(room, record->values[i].bytes);
-        if (buffer_error(room) < 0)
-                return -ENOMEM;
-
-        /* Only now does the room no longer move. */
-        record->key = bytes_of(room->data, offset);
-        for (size_t i = 0; i < count; i++) {
-                struct value *value = &record->values[i];
-
-                if (!field_is_bytes(&fields[i]) || !value->present)
-                        continue;
-                value->bytes = value->bytes.size ? bytes_of(room->data + offset, value->bytes.size) : BYTES_NULL;
-                offset += value->bytes.size;
-        }
-        return 0;
-}
-
 void fields_encode(struct buffer *buffer, const struct field *fields) {
         size_t count = count_fields(fields);
 

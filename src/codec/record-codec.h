@@ -18,9 +18,6 @@ int record_decode(struct bytes data, struct bytes key, const struct field *field
 int record_decode_as(struct bytes data, struct bytes key, const struct field *noted, const struct field *fields,
                      struct buffer *scratch, struct record *ret);
 
-/* Copies everything that the record points to into room (cleared first) and lets it point there. 0 or -ENOMEM. */
-int record_keep(struct buffer *room, const struct field *fields, struct record *record);
-
 /* A field table, so that a reader decodes without the watch. */
 void fields_encode(struct buffer *buffer, const struct field *fields);
 /* *ret is one allocation, the caller's to free(). 0, -EBADMSG or -ENOMEM. At most RECORD_FIELDS_MAX fields. */

@@ -72,8 +72,12 @@ static bool is_suspect(const struct slot *slot, uint64_t hash) {
         return false;
 }
 
-static int on_change(struct diff_events *events, const struct change *change) {
+static int on_change(struct diff_events *events, const struct change *found) {
         struct look *look = container_of(events, struct look, events);
+        const struct watch *kind = look->slot->watch.kind;
+        struct change detailed = *found;
+        const struct change *change = &detailed;
+        struct record record;
         int r;
 
         if (look->dry) {
@@ -83,13 +87,20 @@ static int on_change(struct diff_events *events, const struct change *change) {
         }
         if (look->slot->sifting && !is_suspect(look->slot, hash_of(change)))
                 return 0; /* it came after we looked first: its event will tell it */
+        if (kind->detail && change->after && !look->learning) {
+                record = *change->after;
+                r = kind->detail(look->slot->state, change, &record);
+                if (r < 0)
+                        return r;
+                detailed.after = &record;
+        }
         r = keep_change(look, change);
         if (r < 0)
                 return r;
         look->changes++;
         if (change->kind == CHANGE_APPEARED)
                 look->appeared++;
-        if (look->slot->watch.kind->append_only) {
+        if (kind->append_only) {
                 buffer_clear(&look->slot->last_key);
                 buffer_append_bytes(&look->slot->last_key, change->after->key);
         }
@@ -101,6 +112,24 @@ static int on_complete(struct diff_events *events, struct record *now) {
         const struct watch *kind = look->slot->watch.kind;
 
         return kind->complete ? kind->complete(look->slot->state, now) : 0;
+}
+
+static int on_defer(struct diff_events *events, const struct record *now, uint64_t *ret_bytes) {
+        struct look *look = container_of(events, struct look, events);
+
+        return look->slot->watch.kind->defer(look->slot->state, now, ret_bytes);
+}
+
+static int on_read_deferred(struct diff_events *events) {
+        struct look *look = container_of(events, struct look, events);
+
+        return look->slot->watch.kind->read_deferred(look->slot->state);
+}
+
+static int on_complete_deferred(struct diff_events *events, struct record *now) {
+        struct look *look = container_of(events, struct look, events);
+
+        return look->slot->watch.kind->complete_deferred(look->slot->state, now);
 }
 
 static int on_refresh(struct diff_events *events, const struct record *now) {
@@ -186,10 +215,14 @@ int look_collect(struct look *look) {
         look->collector = (struct collector){
                 .record = on_record, .loss = on_loss, .condition = on_condition, .unseen = on_unseen,
         };
-        look->events = (struct diff_events){ .change = on_change, .complete = on_complete, .refresh = on_refresh };
+        look->events = (struct diff_events){
+                .change = on_change, .complete = on_complete, .refresh = on_refresh,
+                .defer = on_defer, .read_deferred = on_read_deferred, .complete_deferred = on_complete_deferred,
+        };
         diff_init(&look->diff, kind->fields, known, &look->events);
         look->diff.thorough = look->thorough;
         look->diff.keep_known = kind->append_only;
+        look->diff.window_bytes = kind->defer && (look->within.size == 0 || look->below) ? DIFF_WINDOW_BYTES : 0;
         look->diff.now_ns = timestamp_to_ns(&engine->round.at);
         look->diff.tick_ns = TICKS_UNSAFE * engine->options.clock->tick_ns;
 
@@ -197,6 +230,8 @@ int look_collect(struct look *look) {
         if (r == WATCH_OK)
                 r = diff_end(&look->diff);
         diff_done(&look->diff);
+        if (kind->rest)
+                kind->rest(slot->state);
         return r;
 }
 

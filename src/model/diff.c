@@ -14,6 +14,13 @@ void diff_done(struct diff *diff) {
         free(diff->last_key);
         diff->last_key = NULL;
         diff->last_key_size = diff->last_key_capacity = 0;
+        for (size_t i = 0; i < diff->waiting_capacity; i++) {
+                buffer_done(&diff->waiting[i].before_room);
+                buffer_done(&diff->waiting[i].after_room);
+        }
+        free(diff->waiting);
+        diff->waiting = NULL;
+        diff->n_waiting = diff->waiting_capacity = 0;
 }
 
 static int advance(struct diff *diff) {
@@ -25,16 +32,10 @@ static int advance(struct diff *diff) {
         return 0;
 }
 
-static int report(struct diff *diff, enum change_kind kind, const struct record *before, const struct record *after) {
+static int tell(struct diff *diff, enum change_kind kind, const struct record *before, const struct record *after) {
         struct change change = { .kind = kind, .fields = diff->fields, .before = before, .after = after };
 
         return diff->events->change(diff->events, &change);
-}
-
-static int vanish_pending(struct diff *diff) {
-        int r = diff->keep_known ? 0 : report(diff, CHANGE_VANISHED, &diff->pending, NULL);
-
-        return r < 0 ? r : advance(diff);
 }
 
 static int check_order(struct diff *diff, struct bytes key) {
@@ -86,38 +87,131 @@ static void take_over(const struct diff *diff, const struct record *known, struc
                         now->values[i] = known->values[i];
 }
 
-static int complete(struct diff *diff, struct record *now) {
-        int r = diff->events->complete(diff->events, now);
-
-        if (r < 0)
-                return r;
+static void note_looked(const struct diff *diff, struct record *now) {
         for (size_t i = 0; diff->fields[i].name; i++)
                 if (diff->fields[i].flags & FIELD_LOOKED)
                         now->values[i] = value_number(diff->now_ns);
+}
+
+/* ---- the window ---- */
+
+static int grow(struct diff *diff) {
+        size_t capacity = diff->waiting_capacity ? diff->waiting_capacity * 2 : 16;
+        struct diff_waiting *waiting = reallocarray(diff->waiting, capacity, sizeof(*waiting));
+
+        if (!waiting)
+                return -ENOMEM;
+        memset(waiting + diff->waiting_capacity, 0, (capacity - diff->waiting_capacity) * sizeof(*waiting));
+        diff->waiting = waiting;
+        diff->waiting_capacity = capacity;
         return 0;
 }
 
-static int compare_pending(struct diff *diff, struct record *now) {
-        bool completed = false;
-        int r;
+static int settle(struct diff *diff, const struct record *before, const struct record *after, bool completed) {
+        if (!after)
+                return tell(diff, CHANGE_VANISHED, before, NULL);
+        if (!before)
+                return tell(diff, CHANGE_APPEARED, NULL, after);
+        if (!record_equal(diff->fields, before, after))
+                return tell(diff, CHANGE_CHANGED, before, after);
+        /* A time in the future proves nothing however often it is looked at. */
+        if (completed && !evidence_holds(diff, before, after) && evidence_holds(diff, after, after) && diff->events->refresh)
+                return diff->events->refresh(diff->events, after);
+        return 0;
+}
 
-        if (diff->has_costly) {
-                if (!diff->thorough && evidence_holds(diff, &diff->pending, now)) {
-                        take_over(diff, &diff->pending, now);
-                } else {
-                        r = complete(diff, now);
+/* What waits is completed and told. */
+static int empty_window(struct diff *diff) {
+        int r = diff->n_deferred ? diff->events->read_deferred(diff->events) : 0;
+
+        for (size_t i = 0; r == 0 && i < diff->n_waiting; i++) {
+                struct diff_waiting *waiting = &diff->waiting[i];
+
+                if (waiting->deferred) {
+                        r = diff->events->complete_deferred(diff->events, &waiting->after);
                         if (r < 0)
                                 return r;
-                        completed = true;
+                        note_looked(diff, &waiting->after);
                 }
+                r = settle(diff, waiting->has_before ? &waiting->before : NULL, waiting->has_after ? &waiting->after : NULL,
+                           waiting->completed);
         }
+        diff->n_waiting = diff->n_deferred = 0;
+        diff->waiting_bytes = 0;
+        return r;
+}
 
-        if (!record_equal(diff->fields, &diff->pending, now))
-                r = report(diff, CHANGE_CHANGED, &diff->pending, now);
-        else if (completed && !evidence_holds(diff, &diff->pending, now) && diff->events->refresh)
-                r = diff->events->refresh(diff->events, now);
-        else
-                r = 0;
+static int wait(struct diff *diff, const struct record *before, const struct record *after, bool completed, bool deferred,
+                uint64_t bytes) {
+        struct diff_waiting *waiting;
+        int r = diff->n_waiting == diff->waiting_capacity ? grow(diff) : 0;
+
+        if (r < 0)
+                return r;
+        waiting = &diff->waiting[diff->n_waiting];
+        waiting->has_before = before;
+        waiting->has_after = after;
+        waiting->completed = completed;
+        waiting->deferred = deferred;
+        if (before) {
+                waiting->before = *before;
+                r = record_keep(&waiting->before_room, diff->fields, &waiting->before);
+        }
+        if (r == 0 && after) {
+                waiting->after = *after;
+                r = record_keep(&waiting->after_room, diff->fields, &waiting->after);
+        }
+        if (r < 0)
+                return r;
+        diff->n_waiting++;
+        diff->n_deferred += deferred;
+        diff->waiting_bytes = bytes > UINT64_MAX - diff->waiting_bytes ? UINT64_MAX : diff->waiting_bytes + bytes;
+        return diff->n_waiting == DIFF_WINDOW_RECORDS || diff->waiting_bytes >= diff->window_bytes ? empty_window(diff) : 0;
+}
+
+/* ---- records ---- */
+
+/* What is told in its turn: at once, if nothing waits before it. */
+static int report(struct diff *diff, const struct record *before, const struct record *after, bool completed) {
+        if (diff->n_waiting == 0)
+                return settle(diff, before, after, completed);
+        if (before && after && !completed && record_equal(diff->fields, before, after))
+                return 0;
+        return wait(diff, before, after, completed, false, 0);
+}
+
+/* The costly fields have to be read: now, or with those of others. */
+static int complete_and_report(struct diff *diff, const struct record *before, struct record *now) {
+        uint64_t bytes = 0;
+        int r = diff->window_bytes ? diff->events->defer(diff->events, now, &bytes) : 0;
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return wait(diff, before, now, true, true, bytes);
+        r = diff->events->complete(diff->events, now);
+        if (r < 0)
+                return r;
+        note_looked(diff, now);
+        return report(diff, before, now, true);
+}
+
+static int vanish_pending(struct diff *diff) {
+        int r = diff->keep_known ? 0 : report(diff, &diff->pending, NULL, false);
+
+        return r < 0 ? r : advance(diff);
+}
+
+static int compare_pending(struct diff *diff, struct record *now) {
+        int r;
+
+        if (diff->has_costly && (diff->thorough || !evidence_holds(diff, &diff->pending, now))) {
+                r = complete_and_report(diff, &diff->pending, now);
+        } else {
+                if (diff->has_costly)
+                        take_over(diff, &diff->pending, now);
+                r = report(diff, &diff->pending, now, false);
+        }
         return r < 0 ? r : advance(diff);
 }
 
@@ -167,12 +261,7 @@ int diff_feed(struct diff *diff, const struct record *record) {
         if (diff->have_pending && order == 0)
                 return compare_pending(diff, &now);
 
-        if (diff->has_costly) {
-                r = complete(diff, &now);
-                if (r < 0)
-                        return r;
-        }
-        return report(diff, CHANGE_APPEARED, NULL, &now);
+        return diff->has_costly ? complete_and_report(diff, NULL, &now) : report(diff, NULL, &now, false);
 }
 
 int diff_end(struct diff *diff) {
@@ -185,5 +274,5 @@ int diff_end(struct diff *diff) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return empty_window(diff);
 }

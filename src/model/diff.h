@@ -1,9 +1,15 @@
 /* diff.h - the difference of two ordered streams: the one place where a change is found.
- * What was known is pulled, what is true is fed; both in key order. Memory: one record of each side. */
+ * What was known is pulled, what is true is fed; both in key order. Memory: one record of each side; with a window so many more
+ * as wait in it to be completed together, and what lies between them and changed, for it is told in key order. */
 #pragma once
 
+#include "buffer.h"
 #include "change.h"
 #include "stream.h"
+
+/* A window is emptied when it holds so many records, or when reading what its records stand for takes so many bytes. */
+enum { DIFF_WINDOW_RECORDS = 512 };
+#define DIFF_WINDOW_BYTES (UINT64_C(64) << 20)
 
 struct diff_events {
         /* 0, or negative to stop the diff with that. */
@@ -13,6 +19,19 @@ struct diff_events {
         int (*complete)(struct diff_events *events, struct record *now);
         /* The same record, but its FIELD_LOOKED moved: keep the new one, tell nobody. May be NULL. */
         int (*refresh)(struct diff_events *events, const struct record *now);
+        /* With a window alone, where complete() would be asked. 1: it can be completed later, *ret_bytes is what has to be read for
+         * it; 0: there is nothing to wait for, complete() will do; or negative. */
+        int (*defer)(struct diff_events *events, const struct record *now, uint64_t *ret_bytes);
+        /* What all those that were deferred since need is read, in one go; then each is completed, in the order of defer(). */
+        int (*read_deferred)(struct diff_events *events);
+        int (*complete_deferred)(struct diff_events *events, struct record *now);
+};
+
+/* What waits in the window: one change, or one that will turn out to be none. */
+struct diff_waiting {
+        struct record before, after;
+        struct buffer before_room, after_room;  /* owned; what they point to */
+        bool has_before, has_after, deferred, completed;
 };
 
 struct diff {
@@ -22,6 +41,7 @@ struct diff {
         bool has_costly;
         bool thorough;                  /* complete every record, whatever the evidence */
         bool keep_known;                /* append-only: what is known and not fed has not vanished */
+        uint64_t window_bytes;          /* 0: no window, each record is completed on the spot */
         uint64_t now_ns;                /* wall clock at the start of the look: goes into FIELD_LOOKED */
         uint64_t tick_ns;               /* evidence younger than this at the look before proves nothing */
 
@@ -32,6 +52,9 @@ struct diff {
         uint64_t records;
         uint8_t *last_key;              /* owned */
         size_t last_key_size, last_key_capacity;
+        struct diff_waiting *waiting;   /* owned */
+        size_t n_waiting, n_deferred, waiting_capacity;
+        uint64_t waiting_bytes;
 };
 
 /* Also readies a diff for reuse; diff_done() frees what it holds. */

@@ -4,6 +4,8 @@
 
 #include "bytes.h"
 
+struct buffer;
+
 enum field_kind {
         FIELD_TEXT,             /* bytes from outside, shown escaped */
         FIELD_NUMBER,           /* a count or size: a JSON number */
@@ -74,3 +76,6 @@ bool value_equal(const struct field *field, const struct value *a, const struct 
 
 /* True if every compared field (not QUIET, not LOOKED) is the same; keys are not looked at. */
 bool record_equal(const struct field *fields, const struct record *a, const struct record *b);
+
+/* Copies everything that the record points to into room (cleared first) and lets it point there. 0 or -ENOMEM. */
+int record_keep(struct buffer *room, const struct field *fields, struct record *record);

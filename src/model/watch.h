@@ -114,6 +114,18 @@ struct watch {
         /* Fills the FIELD_COSTLY values of a record this collect() just handed over; bytes stay valid until the next
          * call. NULL if there are none. 0, or negative errno: the round of this watch fails. */
         int (*complete)(void *state, struct record *record);
+        /* The same for many at once. defer(), asked in place of complete(): 1 and how many bytes must be read for it (UINT64_MAX: it
+         * must be the last), and its place is kept; 0: complete() it at once. read_deferred() reads for all that were deferred
+         * since, then complete_deferred() fills one after the other, in that order; also after collect() is back. rest(): the look
+         * is over, or was given up, and nothing of the host is to be held any more. All four or none. */
+        int (*defer)(void *state, const struct record *record, uint64_t *ret_bytes);
+        int (*read_deferred)(void *state);
+        int (*complete_deferred)(void *state, struct record *record);
+        void (*rest)(void *state);
+        /* A change that is about to be told and kept: adds to 'record', a copy of change->after, what is worth reading only then. The
+         * record is the one that was handed over or completed last; its bytes stay valid until the next call. Not while a watch is
+         * learnt, and not for what vanished. 0 or negative errno: the round of this watch fails. May be NULL. */
+        int (*detail)(void *state, const struct change *change, struct record *record);
         /* Turns a delta of its subjects into a record: at least the key, and all fields the delta tells of. 1 and *ret (bytes
          * valid until the next call on this state, or borrowed from the delta); 0: not a record of this watch (a kernel
          * worker, another namespace, our own probe); or negative errno. No system call that could wait. May be NULL. */

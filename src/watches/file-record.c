@@ -121,13 +121,22 @@ static bool is_hole(const struct statx *stat) {
         return stat->stx_size > HOLE_SIZE && stat->stx_blocks < stat->stx_size / 512 / HOLE_PART;
 }
 
+/* The record must describe the bytes that were read, not those of the walk a moment ago. */
+static void describe_read(struct record *record, const struct statx *after, const uint8_t *digest) {
+        const struct value path = record->values[FILE_PATH];
+        bool has_inode = record->values[FILE_INODE].present;
+
+        file_record_fill(record, after);
+        record->values[FILE_PATH] = path;
+        record->values[FILE_INODE].present = has_inode;
+        record->values[FILE_DIGEST] = value_bytes(bytes_of(digest, BLAKE2B_SIZE));
+}
+
 static int read_digest(int directory, const char *name, struct record *record, uint8_t *room) {
         enum { TRIES = 3 };
         const unsigned mask = STATX_BASIC_STATS;
         _cleanup_close_ int fd = open_for_reading(directory, name);
         struct statx before, after;
-        struct value path = record->values[FILE_PATH];
-        bool has_inode = record->values[FILE_INODE].present;
 
         if (fd < 0)
                 return fd;
@@ -148,27 +157,33 @@ static int read_digest(int directory, const char *name, struct record *record, u
                 if (statx(fd, "", AT_EMPTY_PATH, mask, &after) < 0)
                         return -errno;
                 if (same_state(&before, &after)) {
-                        /* The record must describe the bytes that were read, not those of the walk a moment ago. */
-                        file_record_fill(record, &after);
-                        record->values[FILE_PATH] = path;
-                        record->values[FILE_INODE].present = has_inode;
-                        record->values[FILE_DIGEST] = value_bytes(bytes_of(room, BLAKE2B_SIZE));
+                        describe_read(record, &after, room);
                         return 0;
                 }
         }
         return -EAGAIN;
 }
 
-int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room) {
-        int r = read_digest(directory, name, record, room);
-
-        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-                return r;
-        if (r == -EAGAIN)
+/* What kept it from being read. */
+static int describe_error(struct record *record, int error) {
+        if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
+                return error;
+        if (error == -EAGAIN)
                 record->values[FILE_ERROR] = value_string("unstable: it changed each time it was read");
-        else if (r == -EFBIG)
+        else if (error == -EFBIG)
                 record->values[FILE_ERROR] = value_string("not read: larger than 1 GiB, and most of it a hole");
-        else if (r < 0)
-                record->values[FILE_ERROR] = value_string(file_error_name(r));
+        else if (error < 0)
+                record->values[FILE_ERROR] = value_string(file_error_name(error));
+        return 0;
+}
+
+int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room) {
+        return describe_error(record, read_digest(directory, name, record, room));
+}
+
+int file_record_take_digest(struct record *record, const struct digest_job *job) {
+        if (job->error < 0)
+                return describe_error(record, job->error);
+        describe_read(record, &job->after, job->blake2b);
         return 0;
 }

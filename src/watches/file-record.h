@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "buffer.h"
+#include "digest-pool.h"
 #include "record.h"
 
 enum file_field {
@@ -35,6 +36,9 @@ void file_record_fill(struct record *record, const struct statx *stat);
  * FILE_DIGEST filled (bytes in 'room'), or FILE_ERROR filled with the error's name when the file cannot be read: only lack of
  * memory or descriptors is a negative answer. */
 int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room);
+
+/* The same out of the pool's answer; the digest's bytes are the job's. */
+int file_record_take_digest(struct record *record, const struct digest_job *job);
 
 /* "EIO" and friends for the errors a read of a file gives; never NULL. Static. */
 const char *file_error_name(int error);

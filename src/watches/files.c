@@ -1,6 +1,6 @@
 /* files.c - walks the trees of a watch in key order.
- * Owns: one frame per directory on the way down (its descriptor and sorted names). Must not own: what was there before; the
- * digest of a file is read only when the diff asks for it (complete()), while the walk still stands at that file. */
+ * Owns: one frame per directory on the way down (its descriptor and sorted names), and the places of files whose digests the diff
+ * wants read as one batch. Must not own: what was there before; the digest of a file is read only when the diff asks for it. */
 #include "files.h"
 
 #include <dirent.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
-#include "blake2b.h"
+#include "digest-pool.h"
 #include "fd.h"
 #include "file-record.h"
 #include "host.h"
@@ -20,11 +20,25 @@ enum {
         DEPTH_MAX = 2100,               /* a 4,096-character path of one-letter names, and then some */
         LISTING_SIZE = 64 * 1024,
         CONDITIONS_MAX = 16,            /* of one look; the rest are counted */
+        FOLDERS_MAX = 128,              /* that a batch may hold open behind the walk */
+};
+
+/* An open directory: of the walk, and of the files in it that wait to be read. */
+struct folder {
+        int fd;
+        unsigned holders;
+};
+
+/* A file whose digest is wanted. */
+struct place {
+        struct folder *folder;
+        size_t name;                    /* in state->names */
+        uint64_t size;
 };
 
 /* One directory: names lie NUL-terminated in 'text', their offsets sorted. */
 struct frame {
-        int fd;
+        struct folder *folder;
         bool made_up_inodes;
         uint64_t device;
         size_t path_size;               /* of this directory in state->path */
@@ -42,17 +56,71 @@ struct files_state {
         size_t above;                   /* directories of the tree above the first frame */
         unsigned n_conditions;
         struct bytes within;            /* of the request; empty: everything */
-        /* where the walk stands: what complete() reads */
-        int directory;
+        /* where the walk stands, or the batch: what complete() and detail() read */
+        struct folder *folder;          /* NULL: nowhere */
         const char *name;
         uint8_t digest[BLAKE2B_SIZE];
+        /* the batch */
+        struct digest_pool *pool;
+        struct place *places;           /* owned */
+        struct digest_job *jobs;        /* owned; of those that were read */
+        size_t n_places, places_capacity, n_jobs, next_job;
+        size_t n_folders;               /* that places hold, counted once in a row */
+        struct buffer names;
 };
+
+static struct folder *folder_new(int fd) {
+        struct folder *folder = malloc(sizeof(*folder));
+
+        if (folder)
+                *folder = (struct folder){ .fd = fd, .holders = 1 };
+        else
+                (void)fd_close(fd);
+        return folder;
+}
+
+static struct folder *folder_drop(struct folder *folder) {
+        if (folder && --folder->holders == 0) {
+                (void)fd_close(folder->fd);
+                free(folder);
+        }
+        return NULL;
+}
+
+static void folder_drop_place(struct folder **place) {
+        *place = folder_drop(*place);
+}
+
+#define _cleanup_folder_ _cleanup_(folder_drop_place)
+
+static void forget_batch(struct files_state *state) {
+        for (size_t i = 0; i < state->n_places; i++)
+                (void)folder_drop(state->places[i].folder);
+        state->n_places = state->n_jobs = state->next_job = state->n_folders = 0;
+        buffer_clear(&state->names);
+        state->folder = NULL;
+        state->name = NULL;
+}
+
+void files_rest(void *data) {
+        struct files_state *state = data;
+
+        forget_batch(state);
+        free(state->places);
+        free(state->jobs);
+        state->places = NULL;
+        state->jobs = NULL;
+        state->places_capacity = 0;
+        buffer_done(&state->names);
+}
 
 void files_close(void *data) {
         struct files_state *state = data;
 
         if (!state)
                 return;
+        files_rest(state);
+        (void)digest_pool_free(state->pool);
         for (size_t i = 0; i < state->frames_capacity; i++) {
                 buffer_done(&state->frames[i].text);
                 buffer_done(&state->frames[i].offsets);
@@ -67,15 +135,15 @@ void files_close(void *data) {
 }
 
 int files_open(const struct watch_settings *settings, const struct host *host, void **ret_state) {
+        const struct digest_pool_settings pool = { .threads = 1 };
         struct files_state *state = calloc(1, sizeof(*state));
 
         if (!state)
                 return -ENOMEM;
         state->settings = settings;
         state->host = host;
-        state->directory = -1;
         state->listing = malloc(LISTING_SIZE);
-        if (!state->listing) {
+        if (!state->listing || digest_pool_new(&pool, &state->pool) < 0) {
                 files_close(state);
                 return -ENOMEM;
         }
@@ -144,7 +212,7 @@ static bool has_made_up_inode(const struct files_state *state, int directory, co
                device_of(&parent) == device_of(stat);
 }
 
-static int emit(struct files_state *state, struct collector *collector, int directory, const char *name,
+static int emit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name,
                 const struct statx *stat) {
         struct record record = { 0 };
         int r;
@@ -153,13 +221,13 @@ static int emit(struct files_state *state, struct collector *collector, int dire
         if (r < 0)
                 return r;
         file_record_fill(&record, stat);
-        if (has_made_up_inode(state, directory, stat))
+        if (has_made_up_inode(state, folder->fd, stat))
                 record.values[FILE_INODE].present = false;
         record.key = buffer_bytes(&state->key);
         record.values[FILE_PATH] = value_bytes(buffer_bytes(&state->path));
         if (S_ISLNK(stat->stx_mode)) {
                 buffer_clear(&state->target);
-                r = link_read_at(directory, name, &state->target);
+                r = link_read_at(folder->fd, name, &state->target);
                 if (r == -ENOENT || r == -EINVAL) /* replaced under our eyes: the next look sees what by */
                         return 0;
                 if (r < 0)
@@ -167,21 +235,90 @@ static int emit(struct files_state *state, struct collector *collector, int dire
                 else
                         record.values[FILE_TARGET] = value_bytes(buffer_bytes(&state->target));
         }
-        state->directory = directory;
+        state->folder = folder;
         state->name = name;
         r = collector->record(collector, &record);
-        state->directory = -1;
+        state->folder = NULL;
         state->name = NULL;
         return r;
 }
 
+static bool has_content(const struct record *record) {
+        return bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file"));
+}
+
 int files_complete(void *data, struct record *record) {
         struct files_state *state = data;
-        struct value type = record->values[FILE_TYPE];
 
-        if (state->directory < 0 || !bytes_equal(type.bytes, bytes_of_string("file")))
+        if (!state->folder || !has_content(record))
                 return 0;
-        return file_record_digest(state->directory, state->name, record, state->digest);
+        return file_record_digest(state->folder->fd, state->name, record, state->digest);
+}
+
+int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
+        struct files_state *state = data;
+        struct place *place;
+
+        if (!state->folder || !has_content(record))
+                return 0;
+        if (state->n_jobs) { /* of the batch before */
+                struct folder *folder = state->folder;
+                const char *name = state->name;
+
+                forget_batch(state);
+                state->folder = folder;
+                state->name = name;
+        }
+        if (state->n_places == state->places_capacity) {
+                size_t capacity = state->places_capacity ? state->places_capacity * 2 : 16;
+                struct place *places = reallocarray(state->places, capacity, sizeof(*places));
+
+                if (!places)
+                        return -ENOMEM;
+                state->places = places;
+                state->places_capacity = capacity;
+        }
+        place = &state->places[state->n_places];
+        *place = (struct place){ .folder = state->folder, .name = state->names.size, .size = record->values[FILE_SIZE].number };
+        buffer_append(&state->names, state->name, strlen(state->name) + 1);
+        if (buffer_error(&state->names) < 0)
+                return -ENOMEM;
+        if (state->n_places == 0 || place[-1].folder != place->folder)
+                state->n_folders++;
+        place->folder->holders++;
+        state->n_places++;
+        *ret_bytes = state->n_folders == FOLDERS_MAX ? UINT64_MAX : place->size;
+        return 1;
+}
+
+int files_read_deferred(void *data) {
+        struct files_state *state = data;
+
+        free(state->jobs);
+        state->jobs = calloc(state->n_places + 1, sizeof(*state->jobs));
+        if (!state->jobs)
+                return -ENOMEM;
+        for (size_t i = 0; i < state->n_places; i++)
+                state->jobs[i] = (struct digest_job){
+                        .directory = state->places[i].folder->fd,
+                        .name = (const char *)state->names.data + state->places[i].name,
+                        .size = state->places[i].size,
+                };
+        state->n_jobs = state->n_places;
+        state->next_job = 0;
+        return digest_pool_run(state->pool, state->jobs, state->n_jobs);
+}
+
+int files_complete_deferred(void *data, struct record *record) {
+        struct files_state *state = data;
+        const struct digest_job *job;
+
+        if (state->next_job == state->n_jobs)
+                return -EINVAL;
+        state->folder = state->places[state->next_job].folder;
+        job = &state->jobs[state->next_job++];
+        state->name = job->name;
+        return file_record_take_digest(record, job);
 }
 
 static int compare_names(const void *a, const void *b, void *text) {
@@ -190,9 +327,9 @@ static int compare_names(const void *a, const void *b, void *text) {
         return strcmp(base + *(const uint32_t *)a, base + *(const uint32_t *)b);
 }
 
-static int list(struct files_state *state, struct frame *frame) {
+static int list(struct files_state *state, struct frame *frame, int fd) {
         for (;;) {
-                long n = syscall(SYS_getdents64, frame->fd, state->listing, LISTING_SIZE);
+                long n = syscall(SYS_getdents64, fd, state->listing, LISTING_SIZE);
 
                 if (n < 0)
                         return -errno;
@@ -220,10 +357,11 @@ static int list(struct files_state *state, struct frame *frame) {
 }
 
 /* Opens the directory whose record was just handed over and makes it the innermost frame. 1, 0 if it is not entered. */
-static int enter(struct files_state *state, struct collector *collector, int parent, const char *name,
+static int enter(struct files_state *state, struct collector *collector, const struct folder *parent, const char *name,
                  const struct statx *stat) {
         const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         uint64_t device = device_of(stat);
+        _cleanup_close_ int fd = -1;
         const struct frame *outer;
         struct frame *frame;
         int r;
@@ -244,10 +382,10 @@ static int enter(struct files_state *state, struct collector *collector, int par
         }
 
         frame = &state->frames[state->n_frames];
-        frame->fd = openat(parent, name, flags | O_NOATIME);
-        if (frame->fd < 0 && errno == EPERM)
-                frame->fd = openat(parent, name, flags);
-        if (frame->fd < 0) {
+        fd = openat(parent->fd, name, flags | O_NOATIME);
+        if (fd < 0 && errno == EPERM)
+                fd = openat(parent->fd, name, flags);
+        if (fd < 0) {
                 r = -errno;
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
@@ -262,38 +400,38 @@ static int enter(struct files_state *state, struct collector *collector, int par
         buffer_clear(&frame->offsets);
 
         outer = state->n_frames && frame[-1].device == device ? &frame[-1] : NULL;
-        if (!outer && tree_is_kernel_filesystem(frame->fd)) {
+        if (!outer && tree_is_kernel_filesystem(fd)) {
                 say(state, collector, "%s: a kernel filesystem, not entered", buffer_string(&state->path));
-                frame->fd = fd_close(frame->fd);
                 return 0;
         }
-        frame->made_up_inodes = outer ? outer->made_up_inodes : tree_makes_up_inodes(frame->fd);
-        r = list(state, frame);
-        if (r < 0) {
-                frame->fd = fd_close(frame->fd);
-                if (r == -ENOMEM)
-                        return r;
+        frame->made_up_inodes = outer ? outer->made_up_inodes : tree_makes_up_inodes(fd);
+        r = list(state, frame, fd);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
                 return leave(state, collector, "cannot be listed: ", r);
-        }
+        frame->folder = folder_new(TAKE_FD(fd));
+        if (!frame->folder)
+                return -ENOMEM;
         state->n_frames++;
         return 1;
 }
 
-static int visit(struct files_state *state, struct collector *collector, int directory, const char *name) {
+static int visit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name) {
         struct statx stat;
         int r;
 
         if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name))
                 return 0;
-        if (statx(directory, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
+        if (statx(folder->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
                 if (errno == ENOENT)
                         return 0;
                 return leave(state, collector, "", errno);
         }
-        r = emit(state, collector, directory, name, &stat);
+        r = emit(state, collector, folder, name, &stat);
         if (r < 0 || !S_ISDIR(stat.stx_mode))
                 return r;
-        return enter(state, collector, directory, name, &stat);
+        return enter(state, collector, folder, name, &stat);
 }
 
 static int walk(struct files_state *state, struct collector *collector) {
@@ -304,7 +442,7 @@ static int walk(struct files_state *state, struct collector *collector) {
                 int r;
 
                 if (frame->next == frame->count) {
-                        frame->fd = fd_close(frame->fd);
+                        frame->folder = folder_drop(frame->folder);
                         state->n_frames--;
                         continue;
                 }
@@ -315,7 +453,7 @@ static int walk(struct files_state *state, struct collector *collector) {
                 buffer_append_string(&state->path, name);
                 r = buffer_error(&state->path);
                 if (r == 0)
-                        r = visit(state, collector, frame->fd, name);
+                        r = visit(state, collector, frame->folder, name);
                 if (r < 0)
                         return r;
         }
@@ -323,9 +461,9 @@ static int walk(struct files_state *state, struct collector *collector) {
 }
 
 /* How the keys of the top of a tree and of the part that was asked for lie to each other. */
-enum place { PLACE_ELSEWHERE, PLACE_INSIDE_PART, PLACE_AROUND_PART };
+enum relation { PLACE_ELSEWHERE, PLACE_INSIDE_PART, PLACE_AROUND_PART };
 
-static enum place place_of(struct files_state *state, struct bytes within) {
+static enum relation relation_of(struct files_state *state, struct bytes within) {
         struct bytes top = buffer_bytes(&state->key);
         size_t shorter = top.size < within.size ? top.size : within.size;
 
@@ -377,6 +515,7 @@ static int step(struct files_state *state, struct collector *collector, int *dir
  * 'directory' is that in which the top lies; it is the callee's. */
 static int walk_part(struct files_state *state, struct collector *collector, int directory, const char *top_name) {
         _cleanup_close_ int here = directory;
+        _cleanup_folder_ struct folder *folder = NULL;
         _cleanup_buffer_ struct buffer names = BUFFER_NULL;
         size_t at = state->key.size ? state->key.size + 1 : 0;
         uint64_t device = 0;
@@ -408,7 +547,10 @@ static int walk_part(struct files_state *state, struct collector *collector, int
                         r = step(state, collector, &here, name, &device);
                         continue;
                 }
-                r = visit(state, collector, here, name);
+                folder = folder_new(TAKE_FD(here));
+                if (!folder)
+                        return -ENOMEM;
+                r = visit(state, collector, folder, name);
                 return r < 0 ? r : walk(state, collector);
         }
         return r;
@@ -417,8 +559,9 @@ static int walk_part(struct files_state *state, struct collector *collector, int
 /* The tree's top is looked at in its parent, so that a top which is no directory, or a link, is a record like any other. */
 static int walk_tree(struct files_state *state, struct collector *collector, const char *top) {
         _cleanup_free_ char *parent = strdup(top);
+        _cleanup_folder_ struct folder *folder = NULL;
         _cleanup_close_ int directory = -1;
-        enum place place;
+        enum relation relation;
         struct statx stat;
         char *slash;
         int r;
@@ -435,18 +578,18 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
         r = make_key(state);
         if (r < 0)
                 return r;
-        place = place_of(state, state->within);
-        if (place == PLACE_ELSEWHERE)
+        relation = relation_of(state, state->within);
+        if (relation == PLACE_ELSEWHERE)
                 return 0;
         directory = host_openat(state->host, parent, O_PATH | O_DIRECTORY);
-        if (directory >= 0 && place == PLACE_AROUND_PART)
+        if (directory >= 0 && relation == PLACE_AROUND_PART)
                 return walk_part(state, collector, TAKE_FD(directory), slash[1] ? slash + 1 : ".");
         if (directory < 0 || statx(directory, slash[1] ? slash + 1 : ".", AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stat) < 0) {
                 r = directory < 0 ? directory : -errno;
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
                 if (r == -ENOENT || r == -ENOTDIR) {
-                        if (place == PLACE_INSIDE_PART)
+                        if (relation == PLACE_INSIDE_PART)
                                 say(state, collector, "no %s on this host", top);
                 } else
                         return leave(state, collector, "", r);
@@ -454,7 +597,10 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
         }
         if (S_ISLNK(stat.stx_mode))
                 say(state, collector, "%s is a symbolic link: what it points to is not watched", top);
-        r = visit(state, collector, directory, slash[1] ? slash + 1 : ".");
+        folder = folder_new(TAKE_FD(directory));
+        if (!folder)
+                return -ENOMEM;
+        r = visit(state, collector, folder, slash[1] ? slash + 1 : ".");
         return r < 0 ? r : walk(state, collector);
 }
 
@@ -493,7 +639,7 @@ int files_collect(void *data, const struct collect_request *request, struct coll
                 r = walk_tree(state, collector, sorted[i]);
         while (state->n_frames > 0) {
                 struct frame *frame = &state->frames[--state->n_frames];
-                frame->fd = fd_close(frame->fd);
+                frame->folder = folder_drop(frame->folder);
         }
         state->within = BYTES_NULL;
         if (r >= 0 && state->n_conditions > CONDITIONS_MAX) {
@@ -535,5 +681,9 @@ const struct watch watch_files = {
         .open = files_open,
         .collect = files_collect,
         .complete = files_complete,
+        .defer = files_defer,
+        .read_deferred = files_read_deferred,
+        .complete_deferred = files_complete_deferred,
+        .rest = files_rest,
         .close = files_close,
 };

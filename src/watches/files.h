@@ -9,4 +9,8 @@ extern const struct watch watch_files;
 int files_open(const struct watch_settings *settings, const struct host *host, void **ret_state);
 int files_collect(void *state, const struct collect_request *request, struct collector *collector);
 int files_complete(void *state, struct record *record);
+int files_defer(void *state, const struct record *record, uint64_t *ret_bytes);
+int files_read_deferred(void *state);
+int files_complete_deferred(void *state, struct record *record);
+void files_rest(void *state);
 void files_close(void *state);

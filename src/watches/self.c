@@ -25,5 +25,9 @@ const struct watch watch_self = {
         .open = files_open,
         .collect = files_collect,
         .complete = files_complete,
+        .defer = files_defer,
+        .read_deferred = files_read_deferred,
+        .complete_deferred = files_complete_deferred,
+        .rest = files_rest,
         .close = files_close,
 };

@@ -47,7 +47,9 @@ struct fake {
         uint64_t place, cost_ns;        /* what the stamp tells; what a look costs */
         int answer, open_answer, stamp_answer;
         size_t fail_after;              /* records handed over before 'answer' */
-        unsigned collected, completed, opened, closed;
+        unsigned collected, completed, opened, closed, batches, rested, detailed;
+        char deferred[TRUTHS_MAX][16];  /* keys */
+        size_t n_deferred;
 };
 
 static const struct field plain_fields[] = {
@@ -139,6 +141,47 @@ static inline int fake_complete(void *state, struct record *record) {
                 if (bytes_equal(record->key, bytes_of_string(fake->truths[i].key)))
                         record->values[3] = value_number(fake->truths[i].content);
         return 0;
+}
+
+/* Many at once: what was deferred is completed in that order, and nothing else. */
+static inline int fake_defer(void *state, const struct record *record, uint64_t *ret_bytes) {
+        struct fake *fake = state;
+
+        assert_true(fake->n_deferred < TRUTHS_MAX);
+        (void)snprintf(fake->deferred[fake->n_deferred++], sizeof(fake->deferred[0]), "%.*s", (int)record->key.size, record->key.data);
+        *ret_bytes = 1;
+        return 1;
+}
+
+static inline int fake_read_deferred(void *state) {
+        struct fake *fake = state;
+
+        fake->batches++;
+        return 0;
+}
+
+static inline int fake_complete_deferred(void *state, struct record *record) {
+        struct fake *fake = state;
+
+        assert_true(fake->n_deferred > 0);
+        assert_true(bytes_equal(record->key, bytes_of_string(fake->deferred[0])));
+        memmove(fake->deferred[0], fake->deferred[1], sizeof(fake->deferred) - sizeof(fake->deferred[0]));
+        fake->n_deferred--;
+        return fake_complete(state, record);
+}
+
+static inline void fake_rest(void *state) {
+        struct fake *fake = state;
+
+        fake->n_deferred = 0;
+        fake->rested++;
+}
+
+static inline void defer_all(struct fake *fake) {
+        fake->kind.defer = fake_defer;
+        fake->kind.read_deferred = fake_read_deferred;
+        fake->kind.complete_deferred = fake_complete_deferred;
+        fake->kind.rest = fake_rest;
 }
 
 /* What it would have said of a module of that name. */

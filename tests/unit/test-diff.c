@@ -374,6 +374,7 @@ static void test_evidence(void **unused) {
                 { "just young", 1, 1000, 1100, 4, 1, 1000, 4, OLD, false, 1, "=k:1,1000,7,5000,4 " },
                 { "just old enough", 1, 1000, 1101, 4, 1, 1000, 4, NEW, false, 0, "" },
                 { "changed later than we looked", 1, 3000, 2000, 4, 1, 3000, 4, OLD, false, 1, "=k:1,3000,7,5000,4 " },
+                { "changed in the future", 1, 9000, 2000, 4, 1, 9000, 4, OLD, false, 1, "" },
                 { "never looked", 1, 1000, NONE, 4, 1, 1000, 4, OLD, false, 1, "=k:1,1000,7,5000,4 " },
                 /* what has no such time (a directory) stands by the rest of its evidence */
                 { "undated", 1, NONE, NONE, 4, 1, NONE, 4, NEW, false, 0, "" },
@@ -440,6 +441,170 @@ static void test_appeared_is_completed(void **unused) {
         buffer_done(&listener.text);
 }
 
+/* ---- the window ---- */
+
+/* A host on which the content follows from the key, and what of it waits. */
+struct batch {
+        struct listener listener;
+        struct bytes keys[DIFF_WINDOW_RECORDS + 1];
+        size_t n_waiting, n_read, most;
+        unsigned runs;
+        int answer;             /* of the reading */
+        bool sparing;           /* some need not wait */
+};
+
+static uint64_t content_of(struct bytes key) {
+        return key.size ? key.data[0] * 2u + (unsigned)key.size : 1;
+}
+
+static int on_complete_keyed(struct diff_events *events, struct record *now) {
+        struct batch *batch = container_of(events, struct batch, listener.events);
+
+        batch->listener.completed++;
+        now->values[2] = value_number(content_of(now->key));
+        return 0;
+}
+
+static int on_defer(struct diff_events *events, const struct record *now, uint64_t *ret_bytes) {
+        struct batch *batch = container_of(events, struct batch, listener.events);
+
+        if (batch->sparing && now->key.size % 2)
+                return 0;
+        assert_int_equal(batch->n_read, 0); /* nothing is left of the batch before */
+        assert_true(batch->n_waiting < DIFF_WINDOW_RECORDS);
+        batch->keys[batch->n_waiting++] = now->key; /* the keys of these tests stay */
+        *ret_bytes = 10;
+        return 1;
+}
+
+static int on_read_deferred(struct diff_events *events) {
+        struct batch *batch = container_of(events, struct batch, listener.events);
+
+        batch->n_read = 0;
+        batch->runs++;
+        batch->most = batch->n_waiting > batch->most ? batch->n_waiting : batch->most;
+        return batch->answer;
+}
+
+static int on_complete_deferred(struct diff_events *events, struct record *now) {
+        struct batch *batch = container_of(events, struct batch, listener.events);
+
+        assert_true(batch->n_read < batch->n_waiting);
+        assert_true(bytes_equal(now->key, batch->keys[batch->n_read++]));
+        if (batch->n_read == batch->n_waiting)
+                batch->n_read = batch->n_waiting = 0;
+        return on_complete_keyed(events, now);
+}
+
+static struct batch batch_of(void) {
+        struct batch batch = { .listener = listener_of(costly) };
+
+        batch.listener.costly = 2;
+        batch.listener.events.complete = on_complete_keyed;
+        batch.listener.events.defer = on_defer;
+        batch.listener.events.read_deferred = on_read_deferred;
+        batch.listener.events.complete_deferred = on_complete_deferred;
+        return batch;
+}
+
+static size_t roll_costly(struct record records[KEYS], bool known) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < KEYS; i++) {
+                struct record record = { .key = bytes_of_string(keys[i]) };
+
+                if (dice(4) == 0)
+                        continue;
+                record.values[0] = value_number(dice(2));
+                record.values[1] = value_number(1000 + dice(2) * 500);
+                record.values[4] = value_number(dice(8) == 0);
+                if (known) {
+                        record.values[2] = value_number(content_of(record.key) + (dice(4) == 0));
+                        record.values[3] = value_number(1000 + dice(3) * 400);
+                }
+                records[count++] = record;
+        }
+        return count;
+}
+
+/* Whatever its size, it tells the same in the same order as without one. */
+static void test_window(void **unused) {
+        (void)unused;
+        for (int i = 0; i < 1000; i++) {
+                static const uint64_t sizes[] = { 0, 1, 25, 100, DIFF_WINDOW_BYTES };
+                _cleanup_buffer_ struct buffer expected = BUFFER_NULL;
+                struct record before[KEYS], after[KEYS];
+                size_t count_before = roll_costly(before, true), count_after = roll_costly(after, false);
+                const bool thorough = dice(4) == 0, sparing = dice(2) == 0;
+                unsigned completed = 0;
+
+                for (size_t k = 0; k < ELEMENTS(sizes); k++) {
+                        struct side known = side_of(before, count_before);
+                        struct batch batch = batch_of();
+                        struct diff diff;
+
+                        batch.sparing = sparing;
+                        diff_init(&diff, costly, &known.stream, &batch.listener.events);
+                        diff.window_bytes = sizes[k];
+                        diff.thorough = thorough;
+                        diff.now_ns = 5000;
+                        diff.tick_ns = 100;
+                        for (size_t m = 0; m < count_after; m++)
+                                assert_int_equal(diff_feed(&diff, &after[m]), 0);
+                        assert_int_equal(diff_end(&diff), 0);
+                        diff_done(&diff);
+                        assert_int_equal(batch.n_waiting, 0);
+                        if (k == 0) {
+                                buffer_append_bytes(&expected, buffer_bytes(&batch.listener.text));
+                                completed = batch.listener.completed;
+                                assert_int_equal(batch.runs, 0);
+                        } else {
+                                assert_string_equal(buffer_string(&batch.listener.text), buffer_string(&expected));
+                                assert_int_equal(batch.listener.completed, completed);
+                                assert_true(batch.most <= (sizes[k] + 9) / 10);
+                        }
+                        buffer_done(&batch.listener.text);
+                }
+        }
+}
+
+/* It is bounded in records, too; what cannot be read ends it, with nothing told of what waited. */
+static void test_window_limits(void **unused) {
+        enum { MANY = DIFF_WINDOW_RECORDS * 2 + 5 };
+        _cleanup_free_ char *names = calloc(MANY, 8);
+        struct side none = side_of(NULL, 0);
+        struct batch batch = batch_of();
+        struct record record = { 0 };
+        struct diff diff;
+
+        (void)unused;
+        assert_non_null(names);
+        diff_init(&diff, costly, &none.stream, &batch.listener.events);
+        diff.window_bytes = DIFF_WINDOW_BYTES;
+        for (size_t i = 0; i < MANY; i++) {
+                (void)snprintf(names + i * 8, 8, "%07zu", i);
+                record.key = bytes_of(names + i * 8, 7);
+                assert_int_equal(diff_feed(&diff, &record), 0);
+        }
+        assert_int_equal(batch.runs, 2);
+        assert_int_equal(diff_end(&diff), 0);
+        assert_int_equal(batch.runs, 3);
+        assert_int_equal(batch.most, DIFF_WINDOW_RECORDS);
+        assert_int_equal(batch.listener.completed, MANY);
+        diff_done(&diff);
+        buffer_done(&batch.listener.text);
+
+        batch = batch_of();
+        batch.answer = -ENOMEM;
+        diff_init(&diff, costly, &none.stream, &batch.listener.events);
+        diff.window_bytes = DIFF_WINDOW_BYTES;
+        assert_int_equal(diff_feed(&diff, &record), 0);
+        assert_int_equal(diff_end(&diff), -ENOMEM);
+        assert_string_equal(buffer_string(&batch.listener.text), "");
+        diff_done(&diff);
+        buffer_done(&batch.listener.text);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_random),
@@ -447,6 +612,8 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_appeared_is_completed),
+                cmocka_unit_test(test_window),
+                cmocka_unit_test(test_window_limits),
         };
 
         if (argc > 1)

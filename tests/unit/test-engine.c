@@ -421,6 +421,63 @@ static void test_gap(void **state) {
         assert_round(fixture, "7 changed/2 beta b:2>3 reconcile\n");
 }
 
+static int add_detail(void *state, const struct change *change, struct record *record) {
+        struct fake *fake = state;
+
+        assert_non_null(change->after);
+        assert_true(bytes_equal(record->key, change->after->key));
+        assert_true(record != change->after);
+        fake->detailed++;
+        record->values[0] = value_string("detailed");
+        return fake->stamp_answer;
+}
+
+/* A look at everything completes many at once, and what is told in detail is kept so; what is only learnt is not asked for detail. */
+static void test_batches_and_detail(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *gamma;
+        uint64_t start = fixture->realtime_ns;
+
+        fixture->count = 0;
+        gamma = add_fake(fixture, "gamma", costly_fields);
+        defer_all(gamma);
+        gamma->kind.detail = add_detail;
+        gamma->n_truths = 3;
+        gamma->truths[0] = (struct truth){ "a", "x", 1, start - SECOND, 100 };
+        gamma->truths[1] = (struct truth){ "b", "x", 2, start - SECOND, 200 };
+        gamma->truths[2] = (struct truth){ "c", "x", 3, start - SECOND, 300 };
+        start_engine(fixture, 1, 0);
+        assert_round(fixture, "1 baseline-created/1 gamma quiet count=3\n");
+        assert_int_equal(gamma->completed, 3);
+        assert_int_equal(gamma->batches, 1);
+        assert_int_equal(gamma->detailed, 0);
+        assert_int_equal(gamma->rested, 1);
+
+        gamma->truths[0].inode = 10;
+        gamma->truths[0].content = 101;
+        gamma->truths[2].inode = 30;
+        gamma->truths[2].content = 301;
+        assert_round(fixture, "2 changed/2 gamma a:x(100)>detailed(101) poll\n3 changed/2 gamma c:x(300)>detailed(301) poll\n");
+        assert_int_equal(gamma->completed, 5);
+        assert_int_equal(gamma->batches, 2);
+        assert_int_equal(gamma->detailed, 2);
+        assert_known(fixture, gamma, "a:value=detailed,inode=10,ctime=1799999999000000000,content=101,looked=1800000002000000000 "
+                                     "b:value=x,inode=2,ctime=1799999999000000000,content=200,looked=1800000000000000000 "
+                                     "c:value=detailed,inode=30,ctime=1799999999000000000,content=301,looked=1800000002000000000");
+
+        /* where it fails the look does, and nothing is kept of it */
+        gamma->stamp_answer = -EIO;
+        gamma->truths[0].inode = 11;
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_int_equal(report_of(fixture, gamma).state, ENGINE_FAILING);
+        assert_int_equal(gamma->rested, 3);
+        gamma->stamp_answer = 0;
+        gamma->n_truths = 2;
+        pass(fixture, 20 * SECOND);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_non_null(strstr(buffer_string(&fixture->told), "vanished/2 gamma c:detailed(301)>- poll"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ENGINE_TEST(test_first_look),
@@ -434,6 +491,7 @@ int main(void) {
                 ENGINE_TEST(test_stamps_and_busy),
                 ENGINE_TEST(test_costly),
                 ENGINE_TEST(test_gap),
+                ENGINE_TEST(test_batches_and_detail),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -846,6 +846,116 @@ static void test_within_kernel_filesystem(void **state) {
 
 #define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- batches ---- */
+
+static int on_deferred(struct collector *collector, const struct record *record) {
+        struct look *look = container_of(collector, struct look, test.collector);
+        uint64_t bytes = 1234;
+        int r = watch_files.defer(look->state, record, &bytes);
+
+        assert_int_equal(r, record->values[FILE_SIZE].present && !record->values[FILE_TARGET].present &&
+                                    bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file")));
+        if (r)
+                assert_true(bytes == record->values[FILE_SIZE].number);
+        return 0;
+}
+
+/* The next one of those that were deferred, as "d1 26a0af33 5". */
+static void assert_next(struct look *look, const char *expected) {
+        struct record record = { .values = { [FILE_PATH] = value_string("/kept"), [FILE_INODE] = value_number(1) } };
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+        assert_int_equal(watch_files.complete_deferred(look->state, &record), 0);
+        assert_true(bytes_equal(record.values[FILE_PATH].bytes, bytes_of_string("/kept")));
+        if (record.values[FILE_ERROR].present)
+                buffer_append_bytes(&text, record.values[FILE_ERROR].bytes);
+        else
+                for (size_t i = 0; i < 4; i++)
+                        buffer_printf(&text, "%02x", record.values[FILE_DIGEST].bytes.data[i]);
+        if (record.values[FILE_SIZE].present)
+                buffer_printf(&text, " %llu", (unsigned long long)record.values[FILE_SIZE].number);
+        assert_string_equal(buffer_string(&text), expected);
+}
+
+static void move(const struct look *look, const char *from, const char *to) {
+        _cleanup_free_ char *old = tree_path(&look->tree, from), *new = tree_path(&look->tree, to);
+
+        assert_int_equal(rename(old, new), 0);
+}
+
+/* Files are read when the walk has long gone on, by the directories they were found in. */
+static void test_batch(void **state) {
+        struct look *look = *state;
+        size_t descriptors = open_descriptors();
+
+        tree_text(&look->tree, "boot/a", "a");
+        tree_text(&look->tree, "boot/d/x", "x");
+        tree_text(&look->tree, "boot/d/y", "longer than it was");
+        tree_text(&look->tree, "boot/e/z", "z");
+        tree_text(&look->tree, "boot/f", "f");
+        make_link(look, "a", "boot/l");
+        make_fifo(look, "boot/p");
+        watch_paths(look, "/boot", NULL);
+        look->test.collector.record = on_deferred;
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(open_descriptors(), descriptors + 3); /* boot, d, e */
+
+        /* Whoever swaps a directory or a file meanwhile does not get us to read elsewhere. */
+        tree_text(&look->tree, "elsewhere/x", "another");
+        move(look, "boot/d", "boot/moved");
+        make_link(look, "../elsewhere", "boot/d");
+        tree_delete(&look->tree, "boot/e/z");
+        make_link(look, "../a", "boot/e/z");
+        tree_delete(&look->tree, "boot/f");
+        tree_text(&look->tree, "boot/moved/y", "short");
+        assert_int_equal(watch_files.read_deferred(look->state), 0);
+        assert_next(look, "333fcb4e 1");
+        assert_next(look, "0909377a 1");
+        assert_next(look, "50bda6e2 5");        /* of what was read, not of what was there when it was found */
+        assert_next(look, "ESTALE");
+        assert_next(look, "ENOENT");
+        assert_int_equal(watch_files.complete_deferred(look->state, &(struct record){ 0 }), -EINVAL);
+        watch_files.rest(look->state);
+        assert_int_equal(open_descriptors(), descriptors);
+
+        /* One that is given up leaves nothing open, and nothing for the next. */
+        assert_int_equal(collect(look), WATCH_OK);
+        watch_files.rest(look->state);
+        assert_int_equal(open_descriptors(), descriptors);
+        assert_int_equal(watch_files.read_deferred(look->state), 0);
+        assert_int_equal(watch_files.complete_deferred(look->state, &(struct record){ 0 }), -EINVAL);
+        watch_files.rest(look->state);
+}
+
+static int on_deferred_last(struct collector *collector, const struct record *record) {
+        struct look *look = container_of(collector, struct look, test.collector);
+        uint64_t bytes = 0;
+
+        if (look->answer == 0 && watch_files.defer(look->state, record, &bytes) > 0 && bytes == UINT64_MAX)
+                look->answer = -EPIPE;
+        return look->answer;
+}
+
+/* However many folders there are, so many are not held open. */
+static void test_batch_folders(void **state) {
+        struct look *look = *state;
+        size_t descriptors = open_descriptors();
+
+        for (int i = 0; i < 300; i++) {
+                char path[32];
+
+                (void)snprintf(path, sizeof(path), "boot/%03d/file", i);
+                tree_text(&look->tree, path, "");
+        }
+        watch_paths(look, "/boot", NULL);
+        look->test.collector.record = on_deferred_last;
+        assert_int_equal(collect(look), -EPIPE);
+        assert_true(open_descriptors() - descriptors < 140);
+        assert_true(open_descriptors() - descriptors > 100);
+        watch_files.rest(look->state);
+        assert_int_equal(open_descriptors(), descriptors);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 FILES_TEST(test_types),          FILES_TEST(test_fields),     FILES_TEST(test_hostile_names),
@@ -856,6 +966,7 @@ int main(void) {
                 FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
                 FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem),
+                FILES_TEST(test_batch),          FILES_TEST(test_batch_folders),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,27 +310,6 @@ static void test_other_table(void **state) {
         assert_int_equal(record_decode_as(buffer_bytes(&data), record.key, fields, newer, &scratch, &back), -EBADMSG);
 }
 
-static void test_keep(void **state) {
-        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
-        uint8_t key[] = "key", target[] = "target";
-        struct record record = { .key = bytes_of(key, 3) };
-
-        (void)state;
-        record.values[SIZE] = value_number(5);
-        record.values[TARGET] = value_bytes(bytes_of(target, 6));
-        record.values[DIGEST] = value_bytes(bytes_of(target, 0));
-        buffer_append_string(&room, "what was there before");
-        assert_int_equal(record_keep(&room, fields, &record), 0);
-        memset(key, 'x', sizeof(key));
-        memset(target, 'x', sizeof(target));
-        assert_true(bytes_equal(record.key, bytes_of_string("key")));
-        assert_true(bytes_equal(record.values[TARGET].bytes, bytes_of_string("target")));
-        assert_true(record.values[DIGEST].present);
-        assert_int_equal(record.values[DIGEST].bytes.size, 0);
-        assert_false(record.values[PATH].present);
-        assert_int_equal(record.values[SIZE].number, 5);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_round_trip),
@@ -342,7 +321,6 @@ int main(void) {
                 cmocka_unit_test(test_hostile_fields),
                 cmocka_unit_test(test_compatible),
                 cmocka_unit_test(test_other_table),
-                cmocka_unit_test(test_keep),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "ownership.h"
+#include "buffer.h"
 #include "record.h"
 
 static const struct field fields[] = {
@@ -72,11 +72,33 @@ static void test_records(void **unused) {
         }
 }
 
+static void test_keep(void **unused) {
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        uint8_t key[] = "key", target[] = "target";
+        struct record record = { .key = bytes_of(key, 3) };
+
+        (void)unused;
+        record.values[1] = value_number(5);
+        record.values[0] = value_bytes(bytes_of(target, 6));
+        record.values[2] = value_bytes(bytes_of(target, 0));
+        buffer_append_string(&room, "what was there before");
+        assert_int_equal(record_keep(&room, fields, &record), 0);
+        memset(key, 'x', sizeof(key));
+        memset(target, 'x', sizeof(target));
+        assert_true(bytes_equal(record.key, bytes_of_string("key")));
+        assert_true(bytes_equal(record.values[0].bytes, bytes_of_string("target")));
+        assert_true(record.values[2].present);
+        assert_int_equal(record.values[2].bytes.size, 0);
+        assert_false(record.values[3].present);
+        assert_int_equal(record.values[1].number, 5);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fields),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_records),
+                cmocka_unit_test(test_keep),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
