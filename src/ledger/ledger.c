@@ -11,6 +11,7 @@
 #include "fd.h"
 #include "folder.h"
 #include "new-file.h"
+#include "torn-tail.h"
 
 enum { NAME_SIZE = 64, TAIL_STEP = 64 * 1024, FOLDER_MODE = 0750 };
 
@@ -75,11 +76,15 @@ static int find_last_segment(struct ledger *ledger) {
         return 0;
 }
 
-/* Reads backwards to the last complete line, cuts what follows it. */
+/* Reads backwards to the last complete line, cuts what follows it: it was not synced and waits in the outbox. */
 static int repair_tail(struct ledger *ledger) {
         _cleanup_buffer_ struct buffer tail = BUFFER_NULL;
-        uint64_t whole = ledger->size, start = whole;
+        uint64_t whole = ledger->size, start;
+        int r = torn_tail_find(ledger->fd, whole, &ledger->size);
 
+        if (r < 0)
+                return r;
+        start = ledger->size;
         for (;;) {
                 uint64_t step = start < TAIL_STEP ? start : TAIL_STEP;
                 _cleanup_buffer_ struct buffer longer = BUFFER_NULL;

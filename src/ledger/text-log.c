@@ -1,5 +1,6 @@
 #include "text-log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "folder.h"
 #include "new-file.h"
 #include "timestamp.h"
+#include "torn-tail.h"
 
 /* While it is being packed the full log has this name: it is renamed at one stroke, so no line falls between two files, and
  * the archive's name follows from its last write, so doing it again after a crash gives the same archive. */
@@ -46,6 +48,19 @@ static int open_file(struct text_log *log) {
         log->device = (uint64_t)stat.st_dev;
         log->inode = (uint64_t)stat.st_ino;
         return 0;
+}
+
+/* What was not synced waits in the outbox and is written again. */
+static int cut_torn_tail(struct text_log *log) {
+        uint64_t whole = log->size;
+        int r = torn_tail_find(log->fd, whole, &log->size);
+
+        if (r < 0 || log->size == whole)
+                return r;
+        if (ftruncate(log->fd, (off_t)log->size) == 0)
+                return 0;
+        log->size = whole;
+        return errno == EPERM ? 0 : -errno; /* it may only be appended to (chattr +a) */
 }
 
 static int pack_rotating(struct text_log *log) {
@@ -97,6 +112,8 @@ int text_log_open(const char *path, const char *archive_folder, uint64_t max_siz
                 log->folder = r = folder_open(log->folder_path, 0);
         if (r >= 0)
                 r = open_file(log);
+        if (r == 0)
+                r = cut_torn_tail(log);
         if (r == 0)
                 r = pack_rotating(log);
         if (r == -ENOSPC || r == -EDQUOT) /* it waits under that name; nothing is to be written yet */

@@ -7,8 +7,8 @@
 
 struct text_log;
 
-/* Opens or makes the file; finishes a rotation that a crash interrupted. The archive folder is made if missing. 0 and *ret, or
- * negative errno. */
+/* Opens or makes the file; finishes a rotation that a crash interrupted, cuts off what a power cut left of a block that was not
+ * synced. The archive folder is made if missing. 0 and *ret, or negative errno. */
 int text_log_open(const char *path, const char *archive_folder, uint64_t max_size, struct text_log **ret);
 struct text_log *text_log_close(struct text_log *log);  /* takes NULL; returns NULL */
 

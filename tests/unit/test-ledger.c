@@ -138,6 +138,30 @@ static void test_torn(void **state) {
         }
 }
 
+/* A power cut: the end of a later write is on the disk, that of an earlier one is not. */
+static void test_torn_in_the_middle(void **state) {
+        struct ledger_folder *folder = *state;
+        _cleanup_buffer_ struct buffer file = BUFFER_NULL, line = BUFFER_NULL;
+        size_t whole = 0;
+
+        for (uint64_t sequence = 1; sequence <= 5; sequence++) {
+                line_of(&line, sequence, 0);
+                buffer_append_bytes(&file, buffer_bytes(&line));
+                buffer_append_byte(&file, '\n');
+                if (sequence == 3) {
+                        whole = file.size;
+                        buffer_append_string(&file, "{\"@timestamp\":");
+                        buffer_append_fill(&file, 0, 70000);
+                }
+        }
+        leave(folder, 1, LEDGER_SUFFIX, file.data, file.size);
+        open_ledger(folder, 1000000);
+        assert_int_equal(ledger_last_sequence(folder->ledger), 3);
+        assert_int_equal(ledger_live_size(folder->ledger), whole);
+        append_lines(folder, 3, 6);
+        assert_reads(folder, "1 2 3 4 5 6");
+}
+
 /* A file that nothing is wrong with is not touched: one that may only be appended to stays usable, its times stay. */
 static void test_whole_is_not_touched(void **state) {
         struct ledger_folder *folder = *state;
@@ -389,7 +413,7 @@ int main(void) {
                 cmocka_unit_test(test_sequence_of_line),
                 cmocka_unit_test(test_sequence_of_event),
                 LEDGER_TEST(test_appended),
-                LEDGER_TEST(test_torn),
+                LEDGER_TEST(test_torn), LEDGER_TEST(test_torn_in_the_middle),
                 LEDGER_TEST(test_whole_is_not_touched),
                 LEDGER_TEST(test_rotated),
                 LEDGER_TEST(test_rotation_interrupted),

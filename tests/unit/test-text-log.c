@@ -293,6 +293,37 @@ static void test_append_only(void **state) {
 
 /* ---- moved and removed under us ---- */
 
+/* A power cut: the second block is zeros, or its beginning is there; the third is there, or not. */
+static void test_zeros(void **state) {
+        static const char *const blocks[] = { "first\n", "second, a longer one\n", "third\n" };
+        struct fixture *fixture = *state;
+
+        for (unsigned kept = 0; kept < 9; kept += 3) {
+                for (unsigned third = 0; third < 2; third++) {
+                        struct text_log_place places[3];
+                        _cleanup_close_ int fd = -1;
+
+                        (void)unlink(fixture->path);
+                        open_log(fixture, 100000);
+                        for (size_t i = 0; i < 3; i++) {
+                                assert_int_equal(text_log_place(fixture->log, &places[i]), 0);
+                                assert_int_equal(text_log_append_at(fixture->log, &places[i], bytes_of_string(blocks[i])), 0);
+                        }
+                        fd = open(fixture->path, O_RDWR | O_CLOEXEC);
+                        assert_int_equal(ftruncate(fd, (off_t)places[1].offset + kept), 0);
+                        assert_int_equal(ftruncate(fd, (off_t)places[2].offset + 3), 0);
+                        if (third)
+                                assert_int_equal(pwrite(fd, blocks[2], strlen(blocks[2]), (off_t)places[2].offset), 6);
+
+                        open_log(fixture, 100000);
+                        assert_content(fixture, blocks[0]);
+                        for (size_t i = 1; i < 3; i++) /* out of the outbox */
+                                assert_int_equal(text_log_append_at(fixture->log, &places[i], bytes_of_string(blocks[i])), 0);
+                        assert_content(fixture, "first\nsecond, a longer one\nthird\n");
+                }
+        }
+}
+
 static void test_moved(void **state) {
         struct fixture *fixture = *state;
         _cleanup_free_ char *moved = tree_path(&fixture->tree, "var/nephronix.log.1"), *folder = tree_path(&fixture->tree, "var");
@@ -526,7 +557,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 LOG_TEST(test_opened),      LOG_TEST(test_standing),        LOG_TEST(test_not_standing), LOG_TEST(test_no_room),
                 LOG_TEST(test_append_only), LOG_TEST(test_moved),           LOG_TEST(test_rotated),      LOG_TEST(test_same_second),
-                LOG_TEST(test_interrupted), LOG_TEST(test_archive_refuses), LOG_TEST(test_full_disk),
+                LOG_TEST(test_interrupted), LOG_TEST(test_archive_refuses), LOG_TEST(test_full_disk),  LOG_TEST(test_zeros),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
