@@ -19,4 +19,4 @@ struct verb {
         int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct verb verb_status, verb_events, verb_inventory, verb_diff, verb_check_config;
+extern const struct verb verb_status, verb_events, verb_inventory, verb_diff, verb_verify, verb_check_config;

@@ -35,13 +35,14 @@ _nephronix() {
     --watch | -w) words=$(_nephronix_watches "$file") ;;
     --severity) words='info low medium high critical' ;;
     --since | -s) words='today yesterday -1h -1d' ;;
-    --round | --lines | -n) return ;;
+    --round | --lines | -n | --head) return ;;
     *)
       case $verb in
-        '') words='status events inventory diff check-config --config --help --version' ;;
+        '') words='status events inventory diff verify check-config --config --help --version' ;;
         status) words='--json --help' ;;
         events) words='--follow --since --watch --severity --round --lines --json --help' ;;
         inventory | diff) words="--json --help $(_nephronix_watches "$file")" ;;
+        verify) words='--since --head --json --help' ;;
         check-config) words='--print --json --help' ;;
       esac
       ;;

@@ -9,7 +9,7 @@
 #include "fd.h"
 #include "ledger.h"
 
-enum { CHUNK = 64 * 1024, LINE_MAX_SIZE = 16 * 1024 * 1024, TRIES = 100 };
+enum { CHUNK = 64 * 1024, TRIES = 100 };
 
 struct ledger_reader {
         int folder, watch;
@@ -146,7 +146,7 @@ static bool take_line(struct ledger_reader *reader, struct buffer *line) {
         if (!reader->skipping)
                 buffer_append(&reader->partial, start, end ? (size_t)(end - start) : left);
         reader->at = end ? (size_t)(end + 1 - reader->room) : reader->used;
-        if (reader->partial.size > LINE_MAX_SIZE) { /* none of ours */
+        if (reader->partial.size > LEDGER_LINE_MAX) { /* none of ours */
                 buffer_clear(&reader->partial);
                 reader->skipping = true;
         }
@@ -195,6 +195,10 @@ int ledger_reader_next(struct ledger_reader *reader, struct buffer *line) {
                 if (r < 0 && (r != -ENOENT || ++tries == TRIES))
                         return r;
         }
+}
+
+uint64_t ledger_reader_segment(const struct ledger_reader *reader) {
+        return reader->segment ? strtoull(reader->segment, NULL, 10) : 0;
 }
 
 int ledger_reader_wait(struct ledger_reader *reader) {

@@ -13,5 +13,8 @@ struct ledger_reader *ledger_reader_close(struct ledger_reader *reader);        
  * opened (the next call goes on behind either). */
 int ledger_reader_next(struct ledger_reader *reader, struct buffer *line);
 
+/* The number in the name of the file that is being read, or that could not be; 0 before the first. */
+uint64_t ledger_reader_segment(const struct ledger_reader *reader);
+
 /* Blocks until the ledger grew. 0 or negative errno. */
 int ledger_reader_wait(struct ledger_reader *reader);

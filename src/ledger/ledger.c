@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "archive.h"
 #include "buffer.h"
+#include "clock.h"
 #include "fd.h"
 #include "folder.h"
 #include "new-file.h"
@@ -20,6 +22,8 @@ struct ledger {
         char *path;                     /* owned; of the folder */
         uint64_t segment_size, size, last_sequence;
         char name[NAME_SIZE];           /* of the segment that is written to; "" before the first */
+        struct chain_link link;         /* of the line that comes next: prev is the head */
+        bool headed;                    /* prev is the hash of a line of ours */
 };
 
 int ledger_line_sequence(struct bytes line, uint64_t *ret) {
@@ -76,8 +80,18 @@ static int find_last_segment(struct ledger *ledger) {
         return 0;
 }
 
-/* Reads backwards to the last complete line, cuts what follows it: it was not synced and waits in the outbox. */
-static int repair_tail(struct ledger *ledger) {
+/* A line from before there was a chain is the head of what begins behind it. */
+static void set_head(struct ledger *ledger, struct bytes line) {
+        struct chain_link link;
+
+        ledger->link.begins = chain_read(line, &link) == 1 ? CHAIN_GOES_ON : CHAIN_GENESIS;
+        chain_hash(line, ledger->link.prev);
+        ledger->headed = true;
+}
+
+/* Reads backwards to the last complete line, cuts what follows it: it was not synced and waits in the outbox. That line is the head, unless the head is known ('keep'): what
+ * stands in a file that was put there meanwhile is not believed. */
+static int repair_tail(struct ledger *ledger, bool keep) {
         _cleanup_buffer_ struct buffer tail = BUFFER_NULL;
         uint64_t whole = ledger->size, start;
         int r = torn_tail_find(ledger->fd, whole, &ledger->size);
@@ -110,7 +124,10 @@ static int repair_tail(struct ledger *ledger) {
                 if (end && (before || start == 0)) {
                         const uint8_t *line = before ? before + 1 : tail.data;
 
-                        (void)ledger_line_sequence(bytes_of(line, (size_t)(end - line)), &ledger->last_sequence);
+                        if (!keep) {
+                                (void)ledger_line_sequence(bytes_of(line, (size_t)(end - line)), &ledger->last_sequence);
+                                set_head(ledger, bytes_of(line, (size_t)(end - line)));
+                        }
                         ledger->size = start + (uint64_t)(end + 1 - tail.data);
                         break;
                 }
@@ -161,6 +178,69 @@ static int pack_full_segments(struct ledger *ledger) {
         return r;
 }
 
+/* The last complete line of a segment, packed or not. 1, 0 if it has none, or negative errno. */
+static int last_line(int folder, const char *name, struct buffer *ret) {
+        _cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_buffer_ struct buffer line = BUFFER_NULL;
+        _cleanup_free_ uint8_t *room = malloc(TAIL_STEP);
+        gzFile file;
+        int n, found = 0;
+
+        if (fd < 0 || !room)
+                return fd < 0 ? -errno : -ENOMEM;
+        file = gzdopen(fd, "rb");
+        if (!file)
+                return -ENOMEM;
+        TAKE_FD(fd);
+        while ((n = gzread(file, room, TAIL_STEP)) > 0)
+                for (struct bytes rest = bytes_of(room, (size_t)n); rest.size;) {
+                        const uint8_t *end = memchr(rest.data, '\n', rest.size);
+                        size_t length = end ? (size_t)(end - rest.data) : rest.size;
+
+                        if (line.size + length <= LEDGER_LINE_MAX)
+                                buffer_append(&line, rest.data, length);
+                        rest = bytes_of(rest.data + length + !!end, rest.size - length - !!end);
+                        if (end) {
+                                buffer_clear(ret);
+                                buffer_append_bytes(ret, buffer_bytes(&line));
+                                buffer_clear(&line);
+                                found = 1;
+                        }
+                }
+        (void)gzclose(file);
+        return n < 0 ? -EBADMSG : buffer_error(ret) < 0 || buffer_error(&line) < 0 ? -ENOMEM : found;
+}
+
+/* The segment that is written to is empty: the head is the last line of the one before, as whichever form of it stands. */
+static int find_head(struct ledger *ledger) {
+        _cleanup_buffer_ struct buffer line = BUFFER_NULL;
+        char best[NAME_SIZE] = "";
+        struct dirent *entry;
+        DIR *listing = NULL;
+        int r = list_open(ledger->folder, &listing);
+
+        if (r < 0)
+                return r;
+        while ((entry = readdir(listing))) {
+                const char *name = entry->d_name;
+                size_t number = strlen(LEDGER_PREFIX) + LEDGER_NUMBER_SIZE;
+
+                if (!ledger_is_segment(name, LEDGER_SUFFIX) && !ledger_is_segment(name, LEDGER_PACKED))
+                        continue;
+                if (ledger->name[0] && strncmp(name, ledger->name, number) >= 0)
+                        continue;
+                r = strncmp(name, best, number);
+                /* ".jsonl" before ".jsonl.gz": it is whole while both stand */
+                if (r > 0 || (r == 0 && strcmp(name, best) < 0))
+                        memcpy(best, name, strlen(name) + 1);
+        }
+        (void)closedir(listing);
+        r = best[0] ? last_line(ledger->folder, best, &line) : 0;
+        if (r > 0)
+                set_head(ledger, buffer_bytes(&line));
+        return r == -ENOMEM ? r : 0; /* what is damaged tells nothing: the chain begins anew, and says so */
+}
+
 /* An empty last segment tells no sequence; its name does. */
 static uint64_t sequence_of_name(const char *name) {
         return strtoull(name + strlen(LEDGER_PREFIX), NULL, 10);
@@ -174,6 +254,8 @@ int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret) 
                 return -ENOMEM;
         ledger->folder = ledger->fd = -1;
         ledger->segment_size = segment_size;
+        ledger->link.begins = CHAIN_GENESIS;
+        clock_random(ledger->link.prev, sizeof(ledger->link.prev));
         ledger->path = strdup(folder);
         r = ledger->path ? folder_open(folder, FOLDER_MODE) : -ENOMEM;
         if (r < 0)
@@ -183,10 +265,12 @@ int ledger_open(const char *folder, uint64_t segment_size, struct ledger **ret) 
         if (r == 0 && ledger->name[0]) {
                 r = open_segment(ledger, false);
                 if (r == 0)
-                        r = repair_tail(ledger);
+                        r = repair_tail(ledger, false);
                 if (r == 0 && ledger->last_sequence == 0 && sequence_of_name(ledger->name) > 0)
                         ledger->last_sequence = sequence_of_name(ledger->name) - 1;
         }
+        if (r == 0 && !ledger->headed)
+                r = find_head(ledger);
         if (r < 0)
                 goto fail;
         (void)pack_full_segments(ledger); /* if that fails (no space) they are read as they are; the next rotation tries again */
@@ -211,27 +295,46 @@ uint64_t ledger_last_sequence(const struct ledger *ledger) {
         return ledger->last_sequence;
 }
 
-int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
+void ledger_head(const struct ledger *ledger, uint8_t ret[CHAIN_HASH_SIZE]) {
+        memcpy(ret, ledger->link.prev, CHAIN_HASH_SIZE);
+}
+
+bool ledger_is_headed(const struct ledger *ledger) {
+        return ledger->headed;
+}
+
+/* What stands in the files is not what was written: they stay as they are, the next line opens a segment of its own and says so. */
+static void break_off(struct ledger *ledger) {
+        ledger->fd = fd_close(ledger->fd);
+        ledger->size = 0;
+        if (ledger->headed && ledger->link.begins == CHAIN_GOES_ON)
+                ledger->link.begins = CHAIN_BREAK;
+}
+
+static int open_next(struct ledger *ledger, uint64_t sequence) {
+        int r;
+
+        (void)snprintf(ledger->name, sizeof(ledger->name), LEDGER_PREFIX "%020llu" LEDGER_SUFFIX, (unsigned long long)sequence);
+        r = open_segment(ledger, true);
+        if (r == -EEXIST) { /* what could not be cut off again stands there */
+                r = open_segment(ledger, false);
+                if (r == 0)
+                        r = repair_tail(ledger, true);
+        }
+        return r;
+}
+
+int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes object) {
         _cleanup_buffer_ struct buffer whole = BUFFER_NULL;
         int r;
 
         if (sequence <= ledger->last_sequence)
                 return 0;
-        if (ledger->fd < 0) {
-                (void)snprintf(ledger->name, sizeof(ledger->name), LEDGER_PREFIX "%020llu" LEDGER_SUFFIX,
-                               (unsigned long long)sequence);
-                r = open_segment(ledger, true);
-                if (r == -EEXIST) { /* what could not be cut off again stands there */
-                        r = open_segment(ledger, false);
-                        if (r == 0)
-                                r = repair_tail(ledger);
-                }
-                if (r < 0)
-                        return r;
-                if (sequence <= ledger->last_sequence)
-                        return 0;
-        }
-        buffer_append_bytes(&whole, line);
+        r = chain_append(&whole, object, &ledger->link);
+        if (r == 0 && ledger->fd < 0)
+                r = open_next(ledger, sequence);
+        if (r < 0)
+                return r;
         buffer_append_byte(&whole, '\n');
         if (buffer_error(&whole) < 0)
                 return -ENOMEM;
@@ -244,23 +347,31 @@ int ledger_append(struct ledger *ledger, uint64_t sequence, struct bytes line) {
         }
         ledger->size += whole.size;
         ledger->last_sequence = sequence;
+        chain_hash(bytes_of(whole.data, whole.size - 1), ledger->link.prev);
+        ledger->link.begins = CHAIN_GOES_ON;
+        ledger->headed = true;
         return 0;
 }
 
 int ledger_stand(struct ledger *ledger) {
-        uint64_t last_sequence = ledger->last_sequence;
-        int r;
+        uint64_t size = ledger->size;
+        struct stat stat;
+        int r = folder_follow(ledger->folder, ledger->path, FOLDER_MODE);
 
-        r = folder_follow(ledger->folder, ledger->path, FOLDER_MODE);
-        if (r < 0 || (r == 0 && (ledger->fd < 0 || folder_holds(ledger->folder, ledger->name, ledger->fd))))
+        if (r < 0)
                 return r;
-        ledger->fd = fd_close(ledger->fd);
-        ledger->size = 0;
-        r = open_segment(ledger, false);        /* somebody may have put another file in its place */
-        if (r == 0)
-                r = repair_tail(ledger);
-        ledger->last_sequence = last_sequence;
-        return r < 0 && r != -ENOENT ? r : 1;
+        if (r == 0 && ledger->fd < 0)
+                return LEDGER_STANDS;
+        if (r > 0 || !folder_holds(ledger->folder, ledger->name, ledger->fd)) {
+                break_off(ledger);
+                return LEDGER_GONE;
+        }
+        if (fstat(ledger->fd, &stat) < 0)
+                return -errno;
+        if ((uint64_t)stat.st_size == size)
+                return LEDGER_STANDS;
+        break_off(ledger);
+        return (uint64_t)stat.st_size < size ? LEDGER_CUT : LEDGER_GREW;
 }
 
 int ledger_sync(struct ledger *ledger) {
@@ -284,6 +395,103 @@ int ledger_rotate(struct ledger *ledger) {
 
         r = pack_full_segments(ledger);
         return r < 0 ? r : 1;
+}
+
+/* Calls back for each complete line of the segment that is written to. */
+static int walk_lines(const struct ledger *ledger, void (*on_line)(void *context, struct bytes line), void *context) {
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        off_t at = 0;
+        ssize_t n;
+
+        if (ledger->fd < 0)
+                return 0;
+        do {
+                uint8_t *end = buffer_room(&room, TAIL_STEP), *line;
+
+                if (!end || room.size > LEDGER_LINE_MAX)
+                        return end ? -EBADMSG : -ENOMEM;
+                n = pread(ledger->fd, end, TAIL_STEP, at);
+                if (n < 0)
+                        return -errno;
+                at += n;
+                room.size += (size_t)n;
+                line = room.data;
+                while ((end = room.size ? memchr(line, '\n', (size_t)(room.data + room.size - line)) : NULL)) {
+                        on_line(context, bytes_of(line, (size_t)(end - line)));
+                        line = end + 1;
+                }
+                room.size = (size_t)(room.data + room.size - line);
+                memmove(room.data, line, room.size);
+        } while (n > 0);
+        return 0;
+}
+
+struct walk {
+        uint64_t wanted;                /* a sequence */
+        uint64_t before, first_sequence; /* the last one that is not above it; of the first line */
+        uint8_t at[CHAIN_HASH_SIZE];    /* hash of that line */
+        uint8_t first_prev[CHAIN_HASH_SIZE];
+        uint8_t head[CHAIN_HASH_SIZE];  /* of the last line */
+        bool any, whole;                /* each line follows on the one before */
+};
+
+static void on_walk(void *context, struct bytes line) {
+        struct walk *walk = context;
+        struct chain_link link = { .begins = CHAIN_GENESIS };
+        bool linked = chain_read(line, &link) == 1;
+        uint64_t sequence = 0;
+
+        (void)ledger_line_sequence(line, &sequence);
+        if (!walk->any) {
+                walk->first_sequence = sequence;
+                memcpy(walk->first_prev, link.prev, sizeof(link.prev));
+        } else if (!linked || memcmp(link.prev, walk->head, sizeof(walk->head)) != 0) {
+                walk->whole = false;
+        }
+        walk->any = true;
+        chain_hash(line, walk->head);
+        if (sequence <= walk->wanted) {
+                walk->before = sequence;
+                memcpy(walk->at, walk->head, sizeof(walk->at));
+        }
+}
+
+int ledger_expect(struct ledger *ledger, uint64_t sequence, const uint8_t head[CHAIN_HASH_SIZE]) {
+        struct walk walk = { .wanted = sequence, .whole = true };
+        enum ledger_standing standing = LEDGER_STANDS;
+        int r;
+
+        if (sequence == 0)
+                return LEDGER_STANDS;
+        r = walk_lines(ledger, on_walk, &walk);
+        if (r < 0)
+                return r;
+        if (ledger->last_sequence < sequence || !ledger->headed)
+                standing = ledger->headed ? LEDGER_CUT : LEDGER_GONE;
+        else if ((walk.before == sequence && memcmp(walk.at, head, CHAIN_HASH_SIZE) != 0) ||
+                 (walk.any && walk.first_sequence == sequence + 1 && memcmp(walk.first_prev, head, CHAIN_HASH_SIZE) != 0))
+                standing = LEDGER_EDITED;
+        if (standing == LEDGER_STANDS)
+                return standing;
+        memcpy(ledger->link.prev, head, CHAIN_HASH_SIZE);
+        ledger->link.begins = CHAIN_GOES_ON;
+        ledger->headed = true;
+        if (ledger->last_sequence < sequence)
+                ledger->last_sequence = sequence;
+        break_off(ledger);
+        return standing;
+}
+
+int ledger_check(struct ledger *ledger) {
+        struct walk walk = { .whole = true };
+        int r = walk_lines(ledger, on_walk, &walk);
+
+        if (r < 0 && r != -EBADMSG)
+                return r;
+        if (r == 0 && (!walk.any || (walk.whole && memcmp(walk.head, ledger->link.prev, CHAIN_HASH_SIZE) == 0)))
+                return LEDGER_STANDS;
+        break_off(ledger);
+        return LEDGER_EDITED;
 }
 
 int ledger_folder(const struct ledger *ledger) {

@@ -29,6 +29,21 @@ enum {
 };
 
 static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
+static const struct action ledger_changed = { "ledger-changed", "file", "change", SEVERITY_CRITICAL, true, NULL };
+
+/* What somebody did to the ledger, by enum ledger_standing. */
+static const struct {
+        const struct action *action;
+        const char *live, *start;
+} ledger_harm[] = {
+        [LEDGER_GONE] = { &ledger_gone, "the ledger was removed or replaced; what is told from here on stands in a new segment",
+                          "the ledger is gone since nephronixd ran last; what is told from here on stands in a new one" },
+        [LEDGER_CUT] = { &ledger_changed, "the ledger was truncated; what is told from here on stands in a new segment",
+                         "the ledger was truncated since nephronixd ran last; what is told from here on stands in a new segment" },
+        [LEDGER_GREW] = { &ledger_changed, "somebody wrote to the ledger; what is told from here on stands in a new segment", NULL },
+        [LEDGER_EDITED] = { &ledger_changed, "the ledger was edited; what is told from here on stands in a new segment",
+                            "the ledger was edited since nephronixd ran last; what is told from here on stands in a new segment" },
+};
 
 static const struct trouble_words not_kept = {
         "what is found cannot be kept; what is still there will be found again", "what is found is kept again",
@@ -48,6 +63,7 @@ struct recorder {
         struct json *json;
         struct rounds_text *rounds;
         uint64_t first_ledger_sequence; /* the last one when it was opened */
+        int first_standing;             /* enum ledger_standing: what the memory says of it */
         uint64_t drained;               /* outbox number up to which all is told */
         uint64_t alerted;               /* up to which alerts went out: they do not wait for a log that is full */
         bool filed;                     /* this round had a transaction */
@@ -148,21 +164,24 @@ static int on_event(struct engine_out *out, const struct event *event) {
 
 /* ---- the short way ---- */
 
-/* The places where we write may be removed or moved under us. */
-static void stand_ledger(struct recorder *recorder) {
+static void tell_harm(struct recorder *recorder, int standing, bool live) {
         struct event event = {
-                .action = &ledger_gone,
-                .severity = ledger_gone.severity,
-                .message = "the ledger was removed or replaced; what is told from here on stands in a new segment",
+                .action = ledger_harm[standing].action,
+                .severity = ledger_harm[standing].action->severity,
+                .message = live ? ledger_harm[standing].live : ledger_harm[standing].start,
         };
-        int r = ledger_stand(recorder->ledger);
 
-        if (r > 0 && recorder->engine) {
-                diagnostics_warn("%s", event.message);
-                (void)engine_notice(recorder->engine, &event);
-        }
+        diagnostics_warn("%s", event.message);
+        (void)engine_notice(recorder->engine, &event);
 }
 
+/* The places where we write may be removed or changed under us. */
+static void stand_ledger(struct recorder *recorder) {
+        int r = ledger_stand(recorder->ledger);
+
+        if (r > 0 && recorder->engine)
+                tell_harm(recorder, r, true);
+}
 
 static int on_note(struct engine_out *out, const struct event *event) {
         struct recorder *recorder = container_of(out, struct recorder, out);
@@ -270,6 +289,31 @@ static int file_notice(struct recorder *recorder, const struct round *round) {
         return r < 0 ? r : baseline_of(recorder)->ops->file(baseline_of(recorder), OUTBOX_ALERT, buffer_bytes(&entry));
 }
 
+/* The last line that is on disk for good, and its hash: a ledger that lacks it at the next start was tampered with. */
+struct ledger_point {
+        uint64_t sequence;              /* big-endian */
+        uint8_t head[CHAIN_HASH_SIZE];
+};
+
+static int set_ledger_point(struct recorder *recorder) {
+        struct ledger_point point = { .sequence = htobe64(ledger_last_sequence(recorder->ledger)) };
+
+        if (!ledger_is_headed(recorder->ledger))
+                return 0;
+        ledger_head(recorder->ledger, point.head);
+        return baseline_of(recorder)->ops->set_fact(baseline_of(recorder), "ledger", bytes_of(&point, sizeof(point)));
+}
+
+static int expect_ledger_point(struct recorder *recorder) {
+        struct ledger_point point;
+        size_t size = 0;
+
+        if (baseline_of(recorder)->ops->get_fact(baseline_of(recorder), "ledger", &point, sizeof(point), &size) <= 0 ||
+            size != sizeof(point))
+                return LEDGER_STANDS;
+        return ledger_expect(recorder->ledger, be64toh(point.sequence), point.head);
+}
+
 /* On disk for good: what is settled is forgotten by the outbox. */
 static int settle(struct recorder *recorder) {
         int r;
@@ -281,7 +325,7 @@ static int settle(struct recorder *recorder) {
                 r = text_log_sync(recorder->text_log);
         if (r == 0)
                 r = baseline_of(recorder)->ops->settle(baseline_of(recorder), recorder->drained);
-        return r;
+        return r == 0 ? set_ledger_point(recorder) : r;
 }
 
 static int set_number_fact(struct recorder *recorder, const char *name, uint64_t number) {
@@ -721,6 +765,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         if (r < 0)
                 goto fail;
         recorder->first_ledger_sequence = ledger_last_sequence(recorder->ledger);
+        recorder->first_standing = expect_ledger_point(recorder);
         recorder->alerted_sequence = get_number_fact(recorder, "alerted");
         recorder->filed_sequence = get_number_fact(recorder, "filed");
         recorder->starting = true;
@@ -769,6 +814,9 @@ struct engine_out *recorder_out(struct recorder *recorder) {
 
 void recorder_attach(struct recorder *recorder, struct engine *engine) {
         recorder->engine = engine;
+        if (recorder->first_standing > 0)
+                tell_harm(recorder, recorder->first_standing, false);
+        recorder->first_standing = LEDGER_STANDS;
 }
 
 uint64_t recorder_next_sequence(struct recorder *recorder) {

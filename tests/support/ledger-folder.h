@@ -61,6 +61,19 @@ static inline void append_lines(struct ledger_folder *folder, uint64_t first, ui
                 assert_int_equal(append(folder, i, 0), 0);
 }
 
+/* Takes the link out of a line, which must have one, unless a test left it there. */
+static inline void unlink_line(struct buffer *line) {
+        static const char mark[] = ",\"nephronix\":{\"chain\":{";
+        uint8_t *at = memmem(line->data, line->size, mark, sizeof(mark) - 1);
+        struct chain_link link;
+
+        if (!at)
+                return;
+        assert_int_equal(chain_read(buffer_bytes(line), &link), 1);
+        line->size = (size_t)(at - line->data);
+        buffer_append_byte(line, '}');
+}
+
 /* What a reader finds from where it stands: "1 2 3", a number that no line has as "?", -EBADMSG as "!". */
 static inline void read_on(struct ledger_reader *reader, struct buffer *ret) {
         _cleanup_buffer_ struct buffer line = BUFFER_NULL;
@@ -77,6 +90,7 @@ static inline void read_on(struct ledger_reader *reader, struct buffer *ret) {
                 } else if (ledger_line_sequence(buffer_bytes(&line), &sequence) == 1) {
                         _cleanup_buffer_ struct buffer expected = BUFFER_NULL;
 
+                        unlink_line(&line);
                         line_of(&expected, sequence, line.size);
                         assert_string_equal(buffer_string(&line), buffer_string(&expected));
                         buffer_printf(ret, "%llu", (unsigned long long)sequence);

@@ -44,6 +44,21 @@ static void make_ledger(struct scene *scene) {
         ledger_close(ledger);
 }
 
+/* Takes out what ties a line to the one before. */
+static void unlink_lines(struct buffer *text) {
+        static const char mark[] = "\"chain\":{", end[] = "},";
+        uint8_t *at;
+
+        while (text->size && (at = memmem(text->data, text->size, mark, sizeof(mark) - 1))) {
+                uint8_t *behind = memmem(at, (size_t)(text->data + text->size - at), end, sizeof(end) - 1);
+
+                assert_non_null(behind);
+                behind += sizeof(end) - 1;
+                memmove(at, behind, (size_t)(text->data + text->size - behind));
+                text->size -= (size_t)(behind - at);
+        }
+}
+
 static void append_raw(struct scene *scene, const char *text) {
         _cleanup_free_ char *path = tree_path(&scene->tree, "state/ledger/events-00000000000000000001.jsonl");
         int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -79,6 +94,7 @@ static void events_as_they_are(void **state) {
                 buffer_printf(&whole, "%s\n", ledger_lines[i]);
         RUN(scene, "events", "--json");
         assert_answer(scene, VERB_FINE);
+        unlink_lines(&scene->out);
         assert_string_equal(buffer_string(&scene->out), buffer_string(&whole));
 }
 
@@ -263,11 +279,60 @@ static void last_difference(void **state) {
         RUN(scene, "diff", "boot", "--json");
         assert_answer(scene, VERB_DIFFERENCES);
         assert_int_equal(lines_of(&scene->out), 2);
+        unlink_lines(&scene->out);
         assert_int_equal(strncmp(buffer_string(&scene->out), ledger_lines[2], strlen(ledger_lines[2])), 0);
         RUN(scene, "diff", "packages");
         assert_answer(scene, VERB_FINE);
         assert_int_equal(scene->out.size, 0);
         RUN(scene, "diff");
+        assert_answer(scene, VERB_TROUBLE);
+}
+
+/* ---- is it as it was written? ---- */
+
+static void ledger_verified(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *folder = tree_path(&scene->tree, "state/ledger"), *anchor = NULL;
+        const char *head;
+
+        RUN(scene, "verify");
+        assert_answer(scene, VERB_TROUBLE);
+        make_ledger(scene);
+        RUN(scene, "verify");
+        assert_answer(scene, VERB_FINE);
+        assert_int_equal(strncmp(buffer_string(&scene->out), "OK records 1 to 6, head ", 24), 0);
+        head = buffer_string(&scene->out) + 24;
+        assert_true(asprintf(&anchor, "6:%.64s", head) > 0);
+        RUN(scene, "verify", "--head", anchor, "--head", anchor + 2, folder);
+        assert_answer(scene, VERB_FINE);
+        RUN(scene, "verify", "--since", "2026-11-22", "--json");
+        assert_answer(scene, VERB_FINE);
+        assert_non_null(strstr(buffer_string(&scene->out), "\"first\":3,\"genesis\":false,\"head\":\""));
+        anchor[10] = anchor[10] == '0' ? '1' : '0';
+        RUN(scene, "verify", "--head", anchor);
+        assert_answer(scene, VERB_DIFFERENCES);
+        assert_non_null(strstr(buffer_string(&scene->out), " is not that of record 6: it or one before it was rewritten (edited)"));
+
+        append_raw(scene, "{\"event\":{\"sequence\":7},\"message\":\"\\u001b[31mforged\"}\n");
+        RUN(scene, "verify");
+        assert_answer(scene, VERB_DIFFERENCES);
+        assert_int_equal(strncmp(buffer_string(&scene->out), "BROKEN record 7 has no link to the one before (edited)\n", 55), 0);
+        RUN(scene, "verify", "--json");
+        assert_answer(scene, VERB_DIFFERENCES);
+        assert_non_null(strstr(buffer_string(&scene->out), "\"bad\":{\"first\":7,\"last\":7},"));
+
+        RUN(scene, "verify", "--head", "12");
+        assert_answer(scene, VERB_TROUBLE);
+        RUN(scene, "verify", "--head", anchor + 3);
+        assert_answer(scene, VERB_TROUBLE);
+        anchor[0] = '0';
+        RUN(scene, "verify", "--head", anchor);
+        assert_answer(scene, VERB_TROUBLE);
+        RUN(scene, "verify", "--since", "when I was young");
+        assert_answer(scene, VERB_TROUBLE);
+        RUN(scene, "verify", folder, folder);
+        assert_answer(scene, VERB_TROUBLE);
+        RUN(scene, "verify", "/no/such/folder");
         assert_answer(scene, VERB_TROUBLE);
 }
 
@@ -369,6 +434,7 @@ int main(void) {
                 SCENE_TEST(unknown_watch),
                 SCENE_TEST(events_followed),
                 SCENE_TEST(last_difference),
+                SCENE_TEST(ledger_verified),
                 SCENE_TEST(configuration),
                 SCENE_TEST(usage),
                 SCENE_TEST(full_disk),
