@@ -56,6 +56,10 @@ static void add_value(struct inventory *inventory, const struct field *field, co
         case FIELD_TEXT:
                 json_add_string(object, field->name, value->bytes);
                 return;
+        case FIELD_SET:
+                for (struct bytes rest = value->bytes, word; words_next(&rest, &word);)
+                        json_append(object, field->name, word);
+                return;
         case FIELD_NUMBER:
                 json_add_number(object, field->name, value->number);
                 return;

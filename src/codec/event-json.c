@@ -30,12 +30,20 @@ static struct bytes as_text(struct writer *writer, const struct field *field, co
         return buffer_bytes(&writer->text);
 }
 
+static void append_words(struct json *json, const char *path, struct bytes words) {
+        for (struct bytes word; words_next(&words, &word);)
+                json_append(json, path, word);
+}
+
 static void add_value(struct writer *writer, const char *path, const struct field *field, const struct value *value) {
         if (!value->present)
                 return;
         switch (field->kind) {
         case FIELD_TEXT:
                 json_add_string(writer->json, path, value->bytes);
+                break;
+        case FIELD_SET:
+                append_words(writer->json, path, value->bytes);
                 break;
         case FIELD_NUMBER:
                 json_add_number(writer->json, path, value->number);
@@ -114,16 +122,6 @@ static void add_differences(struct writer *writer, const struct change *change) 
         }
 }
 
-static void append_words(struct json *json, const char *path, const char *words) {
-        while (words && *words) {
-                size_t length = strcspn(words, " ");
-
-                if (length > 0)
-                        json_append(json, path, bytes_of(words, length));
-                words += length + (words[length] == ' ');
-        }
-}
-
 static uint64_t syslog_severity(enum severity severity) {
         switch (severity) {
         case SEVERITY_INFO:
@@ -162,7 +160,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         json_add_text(json, "ecs.version", "8.17.0");
         if (action) {
                 json_add_text(json, "event.action", action->action);
-                append_words(json, "event.category", action->category);
+                append_words(json, "event.category", bytes_of_string(action->category));
         }
         buffer_truncate(&writer->text, 0);
         buffer_append_string(&writer->text, "nephronix.");
@@ -178,7 +176,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         json_add_number(json, "event.severity", (uint64_t)event->severity);
         add_moment(writer, "event.start", event->count > 1 ? event->first_ns : 0);
         if (action)
-                append_words(json, "event.type", action->type);
+                append_words(json, "event.type", bytes_of_string(action->type));
         json_add_text(json, "host.boot.id", host->boot_id);
         json_add_text(json, "host.id", host->machine_id);
         json_add_text(json, "host.name", host->name);

@@ -9,7 +9,7 @@ enum {
         NAME_SIZE_MAX = 64,
         ECS_SIZE_MAX = 128,
         FLAGS_ALL = FIELD_QUIET | FIELD_EVIDENCE | FIELD_COSTLY | FIELD_KEY_PATH | FIELD_LOOKED | FIELD_CHANGED |
-                    FIELD_STEADY,
+                    FIELD_STEADY | FIELD_FAINT | FIELD_USER,
 };
 
 static bool is_stored(const struct field *field) {
@@ -168,6 +168,7 @@ int record_decode_as(struct bytes data, struct bytes key, const struct field *no
                      struct buffer *scratch, struct record *ret) {
         struct value path = { .present = false };
         size_t count = count_fields(fields);
+        bool unknown = false;
         struct record old;
         int r;
 
@@ -192,8 +193,13 @@ int record_decode_as(struct bytes data, struct bytes key, const struct field *no
                 } else if (found >= 0 && found < RECORD_FIELDS_MAX &&
                            field_is_bytes(&noted[found]) == field_is_bytes(&fields[i])) {
                         ret->values[i] = old.values[found];
+                } else if (found < 0) {
+                        unknown = true;
                 }
         }
+        for (size_t i = 0; unknown && i < count; i++)
+                if (fields[i].flags & FIELD_LOOKED)
+                        ret->values[i].present = false;
         return 0;
 }
 
@@ -251,7 +257,7 @@ int fields_decode(struct bytes data, struct field **ret) {
                     !take_varint(&data, &flags))
                         return -EBADMSG;
                 if (name.size == 0 || name.size > NAME_SIZE_MAX || ecs.size > ECS_SIZE_MAX || !is_plain(name) ||
-                    !is_plain(ecs) || kind > FIELD_FLAG || flags & ~(uint64_t)FLAGS_ALL)
+                    !is_plain(ecs) || kind > FIELD_SET || flags & ~(uint64_t)FLAGS_ALL)
                         return -EBADMSG;
                 fields[i].name = copy_text(&room, name);
                 fields[i].ecs = ecs.size ? copy_text(&room, ecs) : NULL;

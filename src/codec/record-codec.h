@@ -14,7 +14,8 @@ int record_decode(struct bytes data, struct bytes key, const struct field *field
                   struct record *ret);
 
 /* The same for data written with another table, 'noted': values are found by name; what that table did not have, or
- * kept as bytes where now a number is wanted, is absent. */
+ * kept as bytes where now a number is wanted, is absent. If there is such a field, FIELD_LOOKED is absent, too: what else is
+ * absent then need not be so (diff.h). */
 int record_decode_as(struct bytes data, struct bytes key, const struct field *noted, const struct field *fields,
                      struct buffer *scratch, struct record *ret);
 

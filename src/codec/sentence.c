@@ -9,6 +9,7 @@ enum {
         TAIL_MAX = 512,
         NAME_KEPT = 15,
         CONTAINER_SHOWN = 12,
+        WORDS_MAX = 1000,
 };
 
 static void append_hex(struct buffer *buffer, struct bytes bytes) {
@@ -36,6 +37,7 @@ void sentence_value(struct buffer *buffer, const struct field *field, const stru
                 return;
         switch (field->kind) {
         case FIELD_TEXT:
+        case FIELD_SET:
                 escape_append(buffer, value->bytes);
                 break;
         case FIELD_NUMBER:
@@ -89,6 +91,13 @@ static bool look_up(const struct change *change, struct bytes name, const struct
         *ret_field = &change->fields[place];
         *ret_value = record ? record->values[place] : (struct value){ .present = false };
         return true;
+}
+
+static struct bytes fact_of(const struct event *event, const char *path) {
+        for (size_t i = 0; i < event->n_facts; i++)
+                if (event->facts[i].kind == FIELD_TEXT && strcmp(event->facts[i].path, path) == 0)
+                        return event->facts[i].value.bytes;
+        return BYTES_NULL;
 }
 
 /* Length of "{...}" at the start of text, braces paired; 0 if it does not end. */
@@ -172,18 +181,97 @@ static void name_special_bits(struct buffer *buffer, uint64_t before, uint64_t a
                 buffer_append_byte(buffer, ')');
 }
 
-static void show(struct buffer *buffer, const struct field *field, const struct value *value, bool finely) {
+/* name: of the user that the number stands for; empty: not known. */
+static void show(struct buffer *buffer, const struct field *field, const struct value *value, bool finely, struct bytes name) {
         if (field->kind == FIELD_TEXT && value->bytes.size == 0)
                 buffer_append_string(buffer, "(empty)");
         else
                 sentence_value(buffer, field, value);
         if (finely)
                 buffer_printf(buffer, ".%09u", (unsigned)(value->number % SECOND));
+        if (name.size) {
+                buffer_append_string(buffer, " (");
+                escape_append(buffer, name);
+                buffer_append_byte(buffer, ')');
+        }
+}
+
+/* ---- sets of words ---- */
+
+static size_t count_words(const struct value *value) {
+        struct bytes rest = value->present ? value->bytes : BYTES_NULL, word;
+        size_t count = 0;
+
+        while (words_next(&rest, &word))
+                count++;
+        return count;
+}
+
+/* Of "name=value" the name: values of that kind are digests. */
+static struct bytes name_of_word(struct bytes word) {
+        const uint8_t *equals = memchr(word.data, '=', word.size);
+
+        return equals ? bytes_of(word.data, (size_t)(equals - word.data)) : word;
+}
+
+enum has_word { HAS_NO_WORD, HAS_OTHER_VALUE, HAS_WORD };
+
+static enum has_word has_word(const struct value *value, struct bytes word) {
+        struct bytes rest = value->present ? value->bytes : BYTES_NULL, other, name = name_of_word(word);
+        enum has_word found = HAS_NO_WORD;
+
+        while (words_next(&rest, &other)) {
+                if (bytes_equal(other, word))
+                        return HAS_WORD;
+                if (name.size < word.size && bytes_equal(name_of_word(other), name))
+                        found = HAS_OTHER_VALUE;
+        }
+        return found;
+}
+
+/* The words of 'of' that stand so to 'against': " gained a b", or nothing. */
+static void name_words(struct buffer *buffer, const struct value *of, const struct value *against, enum has_word which,
+                       const char *verb, const char *separator) {
+        struct bytes rest = of->present ? of->bytes : BYTES_NULL, word;
+
+        while (words_next(&rest, &word)) {
+                if (has_word(against, word) != which)
+                        continue;
+                buffer_append_string(buffer, separator);
+                if (verb)
+                        buffer_printf(buffer, "%s ", verb);
+                escape_append(buffer, name_of_word(word));
+                separator = " ";
+                verb = NULL;
+        }
+}
+
+static void name_word_differences(struct buffer *buffer, const struct value *before, const struct value *after) {
+        static const struct {
+                bool of_after;
+                enum has_word which;
+                const char *verb;
+        } parts[] = { { true, HAS_NO_WORD, "gained" }, { false, HAS_NO_WORD, "lost" }, { true, HAS_OTHER_VALUE, "changed in" } };
+        size_t were = count_words(before), are = count_words(after), start = buffer->size;
+
+        if (were > WORDS_MAX || are > WORDS_MAX) {
+                buffer_printf(buffer, " changed, %zu entries to %zu", were, are);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTS(parts); i++) {
+                name_words(buffer, parts[i].of_after ? after : before, parts[i].of_after ? before : after, parts[i].which,
+                           parts[i].verb, buffer->size > start ? ", " : " ");
+        }
+        if (buffer->size == start)
+                buffer_append_string(buffer, " stands in another order");
 }
 
 /* One field that differs. */
-static void name_difference(struct buffer *buffer, const struct field *field, const struct value *before,
-                            const struct value *after) {
+static void name_difference(struct buffer *buffer, const struct event *event, size_t i) {
+        const struct change *change = event->change;
+        const struct field *field = &change->fields[i];
+        const struct value *before = &change->before->values[i], *after = &change->after->values[i];
+        bool user = field->flags & FIELD_USER;
         /* Two moments within one second would read as the same. */
         bool finely = field->kind == FIELD_TIME && before->present && after->present &&
                       before->number / SECOND == after->number / SECOND;
@@ -196,41 +284,85 @@ static void name_difference(struct buffer *buffer, const struct field *field, co
         }
         for (const char *at = field->name; *at; at++)
                 buffer_append_byte(buffer, *at == '_' ? ' ' : (uint8_t)*at);
+        if (field->kind == FIELD_SET) {
+                name_word_differences(buffer, before, after);
+                return;
+        }
         if (before->present) {
                 buffer_append_byte(buffer, ' ');
-                show(buffer, field, before, finely);
+                show(buffer, field, before, finely, user ? fact_of(event, FACT_OWNER_BEFORE) : BYTES_NULL);
                 if (after->present) {
                         buffer_append_string(buffer, " to ");
-                        show(buffer, field, after, finely);
+                        show(buffer, field, after, finely, user ? fact_of(event, FACT_OWNER) : BYTES_NULL);
                 } else {
                         buffer_append_string(buffer, " is gone");
                 }
         } else {
                 buffer_append_string(buffer, " was absent, now ");
-                show(buffer, field, after, false);
+                show(buffer, field, after, false, BYTES_NULL);
         }
         if (field->kind == FIELD_MODE && after->present)
                 name_special_bits(buffer, before->present ? before->number : 0, after->number, "now ");
 }
 
-/* What comes as set-user-id at once is as grave as what becomes so. */
-static void name_bits_of_new(struct buffer *buffer, const struct change *change) {
-        for (size_t i = 0; change->fields[i].name; i++)
-                if (change->fields[i].kind == FIELD_MODE && change->after->values[i].present)
-                        name_special_bits(buffer, 0, change->after->values[i].number, "");
+/* What comes as set-user-id at once, or with capabilities, is as grave as what becomes so. */
+static void name_powers_of_new(struct buffer *buffer, const struct change *change) {
+        for (size_t i = 0; change->fields[i].name; i++) {
+                const struct value *value = &change->after->values[i];
+
+                if (change->fields[i].kind == FIELD_MODE && value->present)
+                        name_special_bits(buffer, 0, value->number, "");
+                if (change->fields[i].kind == FIELD_SET && value->present && strcmp(change->fields[i].name, "capabilities") == 0) {
+                        buffer_append_string(buffer, " (");
+                        escape_append(buffer, value->bytes);
+                        buffer_append_byte(buffer, ')');
+                }
+        }
 }
 
-static void name_differences(struct buffer *buffer, const struct change *change) {
+static bool differs(const struct change *change, size_t i) {
+        return !(change->fields[i].flags & (FIELD_QUIET | FIELD_LOOKED)) &&
+               !value_equal(&change->fields[i], &change->before->values[i], &change->after->values[i]);
+}
+
+static bool both_have(const struct change *change, size_t i) {
+        return change->before->values[i].present && change->after->values[i].present;
+}
+
+/* Where content that differs has a size, that is told in one breath: " (10 to 20 bytes)". */
+static void name_sizes(struct buffer *buffer, const struct change *change, size_t size) {
+        const struct value *before = &change->before->values[size], *after = &change->after->values[size];
+
+        buffer_append_string(buffer, " (");
+        decimal_append(buffer, before->number);
+        if (before->number != after->number) {
+                buffer_append_string(buffer, " to ");
+                decimal_append(buffer, after->number);
+        }
+        buffer_append_string(buffer, " bytes)");
+}
+
+static void name_differences(struct buffer *buffer, const struct event *event) {
+        const struct change *change = event->change;
+        int size = fields_find(change->fields, "size");
         const char *separator = ": ";
+        bool telling = false, size_told = false;
 
         for (size_t i = 0; change->fields[i].name; i++) {
+                if (!differs(change, i))
+                        continue;
+                telling |= !(change->fields[i].flags & FIELD_FAINT);
+                size_told |= change->fields[i].kind == FIELD_DIGEST && size >= 0 && both_have(change, i) && both_have(change, (size_t)size);
+        }
+        for (size_t i = 0; change->fields[i].name; i++) {
                 const struct field *field = &change->fields[i];
-                const struct value *before = &change->before->values[i], *after = &change->after->values[i];
 
-                if (field->flags & (FIELD_QUIET | FIELD_LOOKED) || value_equal(field, before, after))
+                if (!differs(change, i) || (telling && field->flags & FIELD_FAINT) || (size_told && (int)i == size))
                         continue;
                 buffer_append_string(buffer, separator);
-                name_difference(buffer, field, before, after);
+                name_difference(buffer, event, i);
+                if (size_told && field->kind == FIELD_DIGEST)
+                        name_sizes(buffer, change, (size_t)size);
                 separator = "; ";
         }
         if (*separator == ':')
@@ -254,7 +386,7 @@ static void describe(struct buffer *buffer, const struct event *event) {
                 buffer_append_string(buffer, " is gone");
                 break;
         case CHANGE_CHANGED:
-                name_differences(buffer, change);
+                name_differences(buffer, event);
                 break;
         }
 }
@@ -320,10 +452,7 @@ static void append_plural(struct buffer *buffer, const char *noun) {
 }
 
 static struct bytes disguise(const struct event *event) {
-        for (size_t i = 0; i < event->n_facts; i++)
-                if (event->facts[i].kind == FIELD_TEXT && strcmp(event->facts[i].path, "nephronix.disguise") == 0)
-                        return event->facts[i].value.bytes;
-        return BYTES_NULL;
+        return fact_of(event, "nephronix.disguise");
 }
 
 static void append_number_of(struct buffer *buffer, const struct event *event) {
@@ -385,7 +514,7 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
         if (event->action && event->action->sentence) {
                 sentence_expand(buffer, event->action->sentence, event->change);
                 if (event->change && event->change->kind == CHANGE_APPEARED)
-                        name_bits_of_new(buffer, event->change);
+                        name_powers_of_new(buffer, event->change);
         } else if (event->change) {
                 describe(buffer, event);
         } else if (event->action && event->action->action) {

@@ -200,6 +200,29 @@ bool tell_actor(struct engine *engine, const struct origin *origin, struct buffe
         return true;
 }
 
+/* Numbers of users say little: the names of both, where one gives way to another. */
+static void add_owners(struct engine *engine, const struct change *change, struct buffer *names, struct event *event) {
+        const struct value *before, *after;
+        size_t i = 0, first, second;
+
+        while (change->fields[i].name && !(change->fields[i].flags & FIELD_USER))
+                i++;
+        if (change->kind != CHANGE_CHANGED || !change->fields[i].name)
+                return;
+        before = &change->before->values[i];
+        after = &change->after->values[i];
+        if (!before->present || !after->present || before->number == after->number)
+                return;
+        first = append_name(engine, (uint32_t)before->number, names);
+        second = append_name(engine, (uint32_t)after->number, names);
+        if (buffer_error(names) < 0)
+                return;
+        if (first)
+                event_add(event, FACT_OWNER_BEFORE, FIELD_TEXT, value_bytes(bytes_of(names->data, first)));
+        if (second)
+                event_add(event, FACT_OWNER, FIELD_TEXT, value_bytes(bytes_of(names->data + first, second)));
+}
+
 /* ---- disguises ---- */
 
 static const struct value *value_of(const struct field *fields, const struct record *record, const char *name) {
@@ -272,7 +295,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         const struct watch *kind = slot->watch.kind;
         const struct action *action = rules_action(kind, change);
         enum severity severity = rules_severity(action, slot->watch.settings->priority);
-        _cleanup_buffer_ struct buffer names = BUFFER_NULL;
+        _cleanup_buffer_ struct buffer names = BUFFER_NULL, owners = BUFFER_NULL;
         const char *disguise;
         struct actor actor;
         struct event event;
@@ -294,6 +317,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         if (tell_actor(engine, &telling->origin, &names, &actor))
                 event.actor = &actor;
         event_add(&event, "nephronix.disguise", FIELD_TEXT, value_string(disguise));
+        add_owners(engine, change, &owners, &event);
         if (telling->gap)
                 add_gap(engine, &event);
         return tell_event(engine, &event);

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 
 void diff_init(struct diff *diff, const struct field *fields, struct stream *known, struct diff_events *events) {
-        *diff = (struct diff){ .fields = fields, .known = known, .events = events };
-        for (size_t i = 0; fields[i].name; i++)
+        *diff = (struct diff){ .fields = fields, .known = known, .events = events, .looked = -1 };
+        for (size_t i = 0; fields[i].name; i++) {
                 if (fields[i].flags & FIELD_COSTLY)
                         diff->has_costly = true;
+                if (fields[i].flags & FIELD_LOOKED)
+                        diff->looked = (int)i;
+        }
 }
 
 void diff_done(struct diff *diff) {
@@ -107,11 +110,29 @@ static int grow(struct diff *diff) {
         return 0;
 }
 
+/* Known by a table that had less. */
+static bool is_incomplete(const struct diff *diff, const struct record *known) {
+        return diff->looked >= 0 && !known->values[diff->looked].present;
+}
+
+static int settle_incomplete(struct diff *diff, const struct record *before, const struct record *after, bool completed) {
+        struct record learnt = *before;
+
+        for (size_t i = 0; diff->fields[i].name; i++)
+                if ((int)i != diff->looked && !learnt.values[i].present)
+                        learnt.values[i] = after->values[i];
+        if (!record_equal(diff->fields, &learnt, after))
+                return tell(diff, CHANGE_CHANGED, &learnt, after);
+        return completed && diff->events->refresh ? diff->events->refresh(diff->events, after) : 0;
+}
+
 static int settle(struct diff *diff, const struct record *before, const struct record *after, bool completed) {
         if (!after)
                 return tell(diff, CHANGE_VANISHED, before, NULL);
         if (!before)
                 return tell(diff, CHANGE_APPEARED, NULL, after);
+        if (is_incomplete(diff, before))
+                return settle_incomplete(diff, before, after, completed);
         if (!record_equal(diff->fields, before, after))
                 return tell(diff, CHANGE_CHANGED, before, after);
         /* A time in the future proves nothing however often it is looked at. */
@@ -205,7 +226,7 @@ static int vanish_pending(struct diff *diff) {
 static int compare_pending(struct diff *diff, struct record *now) {
         int r;
 
-        if (diff->has_costly && (diff->thorough || !evidence_holds(diff, &diff->pending, now))) {
+        if (diff->has_costly && (diff->thorough || is_incomplete(diff, &diff->pending) || !evidence_holds(diff, &diff->pending, now))) {
                 r = complete_and_report(diff, &diff->pending, now);
         } else {
                 if (diff->has_costly)

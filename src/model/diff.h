@@ -34,11 +34,14 @@ struct diff_waiting {
         bool has_before, has_after, deferred, completed;
 };
 
+/* A record that is known without FIELD_LOOKED, where the table has one, comes from before the table was what it is: what it lacks
+ * is not absent but unknown. Such values are learnt, by refresh(), and are no change. */
 struct diff {
         const struct field *fields;     /* borrowed */
         struct stream *known;           /* borrowed */
         struct diff_events *events;     /* borrowed */
         bool has_costly;
+        int looked;                     /* place of FIELD_LOOKED; -1: none */
         bool thorough;                  /* complete every record, whatever the evidence */
         bool keep_known;                /* append-only: what is known and not fed has not vanished */
         uint64_t window_bytes;          /* 0: no window, each record is completed on the spot */

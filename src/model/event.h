@@ -19,6 +19,10 @@ struct fact {
 
 enum { EVENT_FACTS_MAX = 16 };
 
+/* Facts that sentences use, too: the names of the users of a FIELD_USER that changed. */
+#define FACT_OWNER "file.owner"
+#define FACT_OWNER_BEFORE "nephronix.change.owner.before"
+
 struct event {
         uint64_t sequence;
         uint8_t id[UUID_SIZE], round[UUID_SIZE];

@@ -14,6 +14,8 @@ enum field_kind {
         FIELD_TIME,             /* nanoseconds since the epoch, UTC */
         FIELD_DIGEST,           /* raw digest bytes, shown as lower-case hexadecimal */
         FIELD_FLAG,             /* 0 or 1 */
+        FIELD_SET,              /* words with a blank between each two; a JSON array. A sentence says which came and went; of a word
+                                 * "name=value" that has another value, that it changed */
 };
 
 enum field_flags {
@@ -25,6 +27,8 @@ enum field_flags {
         FIELD_CHANGED  = 1 << 5, /* time of the last change as the kernel tells it (ctime): evidence from a moment too close
                                   * to the look proves nothing (PLATFORM: ctime moves in ticks) */
         FIELD_STEADY   = 1 << 6, /* a delta tells it in the words of a look: another value a moment later is a change */
+        FIELD_FAINT    = 1 << 7, /* moves along with other fields: a sentence names it only when nothing else differs */
+        FIELD_USER     = 1 << 8, /* the number of a user: where it changes, the engine adds the names of both (event.h) */
 };
 
 /* One row of a watch's field table: names in configuration, JSON, man page and diff come from here, once. */
@@ -39,7 +43,7 @@ struct value {
         bool present;           /* absent is an answer: this host does not tell, or there is no such thing */
         union {
                 uint64_t number;        /* FIELD_NUMBER, _IDENTIFIER, _MODE, _TIME, _FLAG */
-                struct bytes bytes;     /* FIELD_TEXT, FIELD_DIGEST */
+                struct bytes bytes;     /* FIELD_TEXT, FIELD_DIGEST, FIELD_SET */
         };
 };
 
@@ -51,7 +55,23 @@ struct record {
 };
 
 static inline bool field_is_bytes(const struct field *field) {
-        return field->kind == FIELD_TEXT || field->kind == FIELD_DIGEST;
+        return field->kind == FIELD_TEXT || field->kind == FIELD_DIGEST || field->kind == FIELD_SET;
+}
+
+/* Of a FIELD_SET: the next word; shortens 'rest'. False: there is none. */
+static inline bool words_next(struct bytes *rest, struct bytes *ret) {
+        const uint8_t *blank;
+        size_t size;
+
+        while (rest->size > 0 && *rest->data == ' ')
+                *rest = bytes_of(rest->data + 1, rest->size - 1);
+        if (rest->size == 0)
+                return false;
+        blank = memchr(rest->data, ' ', rest->size);
+        size = blank ? (size_t)(blank - rest->data) : rest->size;
+        *ret = bytes_of(rest->data, size);
+        *rest = bytes_of(rest->data + size, rest->size - size);
+        return true;
 }
 
 static inline struct value value_number(uint64_t number) {

@@ -6,6 +6,7 @@
 
 #include "blake2b.h"
 #include "fd.h"
+#include "file-attributes.h"
 
 #define HOLE_SIZE (UINT64_C(1) << 30)
 #define HOLE_PART 8
@@ -15,16 +16,24 @@ const struct field file_fields[] = {
         [FILE_TYPE] = { "type", "file.type", FIELD_TEXT, FIELD_EVIDENCE },
         [FILE_SIZE] = { "size", "file.size", FIELD_NUMBER, FIELD_EVIDENCE },
         [FILE_MODE] = { "mode", "file.mode", FIELD_MODE, FIELD_EVIDENCE },
-        [FILE_USER] = { "user", "file.uid", FIELD_IDENTIFIER, FIELD_EVIDENCE },
+        [FILE_USER] = { "user", "file.uid", FIELD_IDENTIFIER, FIELD_EVIDENCE | FIELD_USER },
         [FILE_GROUP] = { "group", "file.gid", FIELD_IDENTIFIER, FIELD_EVIDENCE },
-        [FILE_MTIME] = { "mtime", "file.mtime", FIELD_TIME, FIELD_EVIDENCE },
-        [FILE_CTIME] = { "ctime", "file.ctime", FIELD_TIME, FIELD_EVIDENCE | FIELD_CHANGED },
-        [FILE_INODE] = { "inode", "file.inode", FIELD_IDENTIFIER, FIELD_EVIDENCE },
+        [FILE_MTIME] = { "mtime", "file.mtime", FIELD_TIME, FIELD_EVIDENCE | FIELD_FAINT },
+        [FILE_CTIME] = { "ctime", "file.ctime", FIELD_TIME, FIELD_EVIDENCE | FIELD_CHANGED | FIELD_FAINT },
+        [FILE_INODE] = { "inode", "file.inode", FIELD_IDENTIFIER, FIELD_EVIDENCE | FIELD_FAINT },
         [FILE_DEVICE] = { "device", "file.device", FIELD_TEXT, FIELD_EVIDENCE },
-        [FILE_LINKS] = { "links", NULL, FIELD_NUMBER, FIELD_EVIDENCE },
+        [FILE_LINKS] = { "links", "nephronix.file.links", FIELD_NUMBER, FIELD_EVIDENCE },
         [FILE_TARGET] = { "target", "file.target_path", FIELD_TEXT, 0 },
-        [FILE_DIGEST] = { "blake2b", NULL, FIELD_DIGEST, FIELD_COSTLY },
-        [FILE_ERROR] = { "error", NULL, FIELD_TEXT, FIELD_COSTLY },
+        [FILE_FLAGS] = { "flags", "file.attributes", FIELD_SET, FIELD_EVIDENCE },
+        /* moves with each name that comes and goes: it says when to read the folder's own attributes again, and no more */
+        [FILE_FOLDER_CTIME] = { "folder_ctime", "file.ctime", FIELD_TIME, FIELD_QUIET | FIELD_EVIDENCE | FIELD_CHANGED },
+        [FILE_DIGEST] = { "blake2b", "nephronix.file.hash.blake2b", FIELD_DIGEST, FIELD_COSTLY },
+        [FILE_CAPABILITIES] = { "capabilities", "nephronix.file.capabilities", FIELD_SET, FIELD_COSTLY },
+        [FILE_ACL] = { "acl", "nephronix.file.acl", FIELD_SET, FIELD_COSTLY },
+        [FILE_LABEL] = { "label", "nephronix.file.label", FIELD_TEXT, FIELD_COSTLY },
+        [FILE_ATTRIBUTES] = { "attributes", "nephronix.file.xattrs", FIELD_SET, FIELD_COSTLY },
+        [FILE_VERITY] = { "verity", "nephronix.file.verity", FIELD_TEXT, FIELD_COSTLY },
+        [FILE_ERROR] = { "error", "nephronix.file.error", FIELD_TEXT, FIELD_COSTLY },
         [FILE_LOOKED] = { "looked", NULL, FIELD_TIME, FIELD_LOOKED },
         [FILE_FIELDS] = { NULL },
 };
@@ -84,14 +93,17 @@ void file_record_fill(struct record *record, const struct statx *stat) {
                 values[FILE_LINKS] = value_number(stat->stx_nlink);
                 values[FILE_CTIME] = value_number(nanoseconds(stat->stx_ctime));
                 values[FILE_MTIME] = value_number(nanoseconds(stat->stx_mtime));
+                values[FILE_FOLDER_CTIME].present = false;
         } else {
                 values[FILE_SIZE].present = values[FILE_LINKS].present = false;
                 values[FILE_CTIME].present = values[FILE_MTIME].present = false;
+                values[FILE_FOLDER_CTIME] = value_number(nanoseconds(stat->stx_ctime));
         }
+        values[FILE_FLAGS] = value_string(file_attributes_flags(stat));
+        for (size_t i = 0; i < FILE_FIELDS; i++)
+                if (file_fields[i].flags & (FIELD_COSTLY | FIELD_LOOKED))
+                        values[i].present = false;
         values[FILE_TARGET].present = false;
-        values[FILE_DIGEST].present = false;
-        values[FILE_ERROR].present = false;
-        values[FILE_LOOKED].present = false;
 }
 
 const char *file_error_name(int error) {
@@ -185,5 +197,21 @@ int file_record_take_digest(struct record *record, const struct digest_job *job)
         if (job->error < 0)
                 return describe_error(record, job->error);
         describe_read(record, &job->after, job->blake2b);
+        return 0;
+}
+
+int file_record_attributes(int directory, const char *name, struct record *record, struct file_attributes *room) {
+        const struct value *flags = &record->values[FILE_FLAGS];
+        int r;
+
+        r = file_attributes_read(directory, name, room);
+        if (r == 0 && flags->present && memmem(flags->bytes.data, flags->bytes.size, "verity", 6))
+                r = file_attributes_measure(directory, name, room);
+        if (r == -ENOMEM)
+                return r;
+        if (r == 0)
+                file_attributes_put(room, record);
+        else if (!record->values[FILE_ERROR].present)
+                record->values[FILE_ERROR] = value_string(file_error_name(r));
         return 0;
 }

@@ -20,11 +20,20 @@ enum file_field {
         FILE_DEVICE,
         FILE_LINKS,
         FILE_TARGET,
+        FILE_FLAGS,
+        FILE_FOLDER_CTIME,
         FILE_DIGEST,
+        FILE_CAPABILITIES,
+        FILE_ACL,
+        FILE_LABEL,
+        FILE_ATTRIBUTES,
+        FILE_VERITY,
         FILE_ERROR,
         FILE_LOOKED,
         FILE_FIELDS,
 };
+
+struct file_attributes;
 
 extern const struct field file_fields[];        /* FILE_FIELDS rows and the end */
 
@@ -39,6 +48,10 @@ int file_record_digest(int directory, const char *name, struct record *record, u
 
 /* The same out of the pool's answer; the digest's bytes are the job's. */
 int file_record_take_digest(struct record *record, const struct digest_job *job);
+
+/* Fills what 'name' below directory carries besides, after its digest was read: then what moved since moved the ctime that the
+ * record has. The values' bytes are the buffers'. What cannot be read fills FILE_ERROR; lack of memory is a negative answer. */
+int file_record_attributes(int directory, const char *name, struct record *record, struct file_attributes *room);
 
 /* "EIO" and friends for the errors a read of a file gives; never NULL. Static. */
 const char *file_error_name(int error);

@@ -12,6 +12,7 @@
 
 #include "digest-pool.h"
 #include "fd.h"
+#include "file-attributes.h"
 #include "file-record.h"
 #include "host.h"
 #include "tree-rules.h"
@@ -67,6 +68,7 @@ struct files_state {
         size_t n_places, places_capacity, n_jobs, next_job;
         size_t n_folders;               /* that places hold, counted once in a row */
         struct buffer names;
+        struct file_attributes attributes;
 };
 
 static struct folder *folder_new(int fd) {
@@ -131,6 +133,7 @@ void files_close(void *data) {
         buffer_done(&state->key);
         buffer_done(&state->target);
         buffer_done(&state->condition);
+        file_attributes_done(&state->attributes);
         free(state);
 }
 
@@ -247,12 +250,19 @@ static bool has_content(const struct record *record) {
         return bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file"));
 }
 
+static int complete_attributes(struct files_state *state, struct record *record) {
+        return file_record_attributes(state->folder->fd, state->name, record, &state->attributes);
+}
+
 int files_complete(void *data, struct record *record) {
         struct files_state *state = data;
+        int r = 0;
 
-        if (!state->folder || !has_content(record))
+        if (!state->folder)
                 return 0;
-        return file_record_digest(state->folder->fd, state->name, record, state->digest);
+        if (has_content(record))
+                r = file_record_digest(state->folder->fd, state->name, record, state->digest);
+        return r < 0 ? r : complete_attributes(state, record);
 }
 
 int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
@@ -312,13 +322,15 @@ int files_read_deferred(void *data) {
 int files_complete_deferred(void *data, struct record *record) {
         struct files_state *state = data;
         const struct digest_job *job;
+        int r;
 
         if (state->next_job == state->n_jobs)
                 return -EINVAL;
         state->folder = state->places[state->next_job].folder;
         job = &state->jobs[state->next_job++];
         state->name = job->name;
-        return file_record_take_digest(record, job);
+        r = file_record_take_digest(record, job);
+        return r < 0 ? r : complete_attributes(state, record);
 }
 
 static int compare_names(const void *a, const void *b, void *text) {

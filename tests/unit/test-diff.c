@@ -377,8 +377,13 @@ static void test_evidence(void **unused) {
                 { "changed in the future", 1, 9000, 2000, 4, 1, 9000, 4, OLD, false, 1, "" },
                 { "never looked", 1, 1000, NONE, 4, 1, 1000, 4, OLD, false, 1, "=k:1,1000,7,5000,4 " },
                 /* what has no such time (a directory) stands by the rest of its evidence */
-                { "undated", 1, NONE, NONE, 4, 1, NONE, 4, NEW, false, 0, "" },
-                { "undated, moved", 1, NONE, NONE, 4, 2, NONE, 4, OLD, false, 1, "*k:1,-,7,-,4->k:2,-,7,5000,4 " },
+                { "undated", 1, NONE, 2000, 4, 1, NONE, 4, NEW, false, 0, "" },
+                { "undated, moved", 1, NONE, 2000, 4, 2, NONE, 4, OLD, false, 1, "*k:1,-,7,2000,4->k:2,-,7,5000,4 " },
+                /* known by a table that had less: what it lacked is learnt, what it had is compared */
+                { "lacks evidence", NONE, NONE, NONE, 4, 1, 1000, 4, OLD, false, 1, "=k:1,1000,7,5000,4 " },
+                { "lacks a mode", 1, NONE, NONE, NONE, 1, 1000, 4, OLD, false, 1, "=k:1,1000,7,5000,4 " },
+                { "lacks a time, and moved", 1, NONE, NONE, 4, 1, 1000, 4, NEW, false, 1, "*k:1,1000,7,-,4->k:1,1000,8,5000,4 " },
+                { "lacks, and is without it now", 1, NONE, NONE, 4, 1, NONE, 4, OLD, false, 1, "=k:1,-,7,5000,4 " },
                 { "evidence went", 1, 1000, 2000, 4, NONE, 1000, 4, OLD, false, 1, "*k:1,1000,7,2000,4->k:-,1000,7,5000,4 " },
         };
 
@@ -398,7 +403,8 @@ static void test_evidence(void **unused) {
                 known.values[2] = value_number(OLD);
                 if (cases[i].looked != NONE)
                         known.values[3] = value_number(cases[i].looked);
-                known.values[4] = value_number(cases[i].mode);
+                if (cases[i].mode != NONE)
+                        known.values[4] = value_number(cases[i].mode);
                 if (cases[i].inode_now != NONE)
                         now.values[0] = value_number(cases[i].inode_now);
                 if (cases[i].ctime_now != NONE)

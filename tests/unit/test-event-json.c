@@ -10,7 +10,7 @@
 #include "hostile.h"
 #include "json.h"
 
-enum { PATH, SIZE, UID, MODE, MTIME, DIGEST, SEALED, USER, SOURCE, COUNTER, LOOKED };
+enum { PATH, SIZE, UID, MODE, MTIME, DIGEST, SEALED, USER, SOURCE, COUNTER, LOOKED, WORDS };
 
 static const struct field fields[] = {
         [PATH] = { "path", "file.path", FIELD_TEXT, FIELD_KEY_PATH },
@@ -24,6 +24,7 @@ static const struct field fields[] = {
         [SOURCE] = { "remote", "source.ip", FIELD_TEXT, 0 },
         [COUNTER] = { "counter", NULL, FIELD_NUMBER, FIELD_QUIET },
         [LOOKED] = { "looked", NULL, FIELD_TIME, FIELD_LOOKED },
+        [WORDS] = { "acl", "nephronix.file.acl", FIELD_SET, 0 },
         { NULL },
 };
 static const struct watch watch = { .noun = "file", .label = "{path}", .dataset = "files", .fields = fields };
@@ -106,6 +107,8 @@ static void change_of_a_file(void **state) {
         after.values[COUNTER] = value_number(2);
         after.values[LOOKED] = value_number(2);
         after.values[UID].present = false;
+        before.values[WORDS] = value_string("user::rw-");
+        after.values[WORDS] = value_string("user::rw- user:1:rwx");
         event = an_event(&change);
         assert_json(&event,
                     EVERY("file-modified", "\"file\"", "files", "alert", "\"provider\":\"stat\",", "4", "\"change\"")
@@ -113,13 +116,15 @@ static void change_of_a_file(void **state) {
                     "\"size\":10},"
                     HOST
                     LOG("3", "file /boot/x: uid 0 is gone; mode 0644 to 4755 (now set-user-id); "
-                             "mtime 1970-01-01T00:00:01 to 1970-01-01T00:00:02; content changed; "
-                             "sealed was absent, now yes")
+                             "mtime 1970-01-01T00:00:01 to 1970-01-01T00:00:02; content changed (10 bytes); "
+                             "sealed was absent, now yes; acl gained user:1:rwx")
                     "\"nephronix\":{\"actor\":\"unknown\",\"change\":{"
+                    "\"acl\":{\"after\":[\"user::rw-\",\"user:1:rwx\"],\"before\":[\"user::rw-\"]},"
                     "\"blake2b\":{\"after\":\"fffe\",\"before\":\"0001\"},"
                     "\"mode\":{\"after\":\"4755\",\"before\":\"0644\"},"
                     "\"mtime\":{\"after\":\"1970-01-01T00:00:02.000001Z\",\"before\":\"1970-01-01T00:00:01.000000Z\"},"
                     "\"sealed\":{\"after\":true},\"uid\":{\"before\":\"0\"}},"
+                    "\"file\":{\"acl\":[\"user::rw-\",\"user:1:rwx\"]},"
                     "\"files\":{\"blake2b\":\"fffe\",\"counter\":2,\"sealed\":true},"
                     ROUND ",\"seen_by\":\"reconcile\",\"sensor\":\"stat\",\"watch\":\"boot\"},"
                     "\"related\":{\"hash\":[\"fffe\",\"0001\"]}}");

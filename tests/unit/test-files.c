@@ -212,7 +212,7 @@ static void test_fields(void **state) {
         tree_folder(&look->tree, "folder");
         watch_paths(look, "/folder", NULL);
         assert_int_equal(collect(look), WATCH_OK);
-        assert_true(look->last[FILE_MODE].present);
+        assert_true(look->last[FILE_MODE].present && look->last[FILE_FOLDER_CTIME].present);
         assert_false(look->last[FILE_SIZE].present || look->last[FILE_LINKS].present ||
                      look->last[FILE_MTIME].present || look->last[FILE_CTIME].present);
 }

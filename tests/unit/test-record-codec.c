@@ -235,8 +235,8 @@ static void test_hostile_fields(void **state) {
                 { "name with a blank", DATA("\x01\x01\x03" "a b" "\x00\x00\x00"), -EBADMSG },
                 { "name with NUL", DATA("\x01\x01\x03" "a\0b" "\x00\x00\x00"), -EBADMSG },
                 { "ecs that ends a JSON string", DATA("\x01\x01\x01" "a" "\x01" "\"" "\x00\x00"), -EBADMSG },
-                { "unknown kind", DATA("\x01\x01\x01" "a" "\x00\x07\x00"), -EBADMSG },
-                { "unknown flag", DATA("\x01\x01\x01" "a" "\x00\x00\x80\x01"), -EBADMSG },
+                { "unknown kind", DATA("\x01\x01\x01" "a" "\x00\x08\x00"), -EBADMSG },
+                { "unknown flag", DATA("\x01\x01\x01" "a" "\x00\x00\x80\x40"), -EBADMSG },
                 { "a name twice", DATA("\x01\x02\x01" "a" "\x00\x00\x00\x01" "a" "\x00\x00\x00"), -EBADMSG },
         };
         struct field *back;
@@ -291,6 +291,7 @@ static void test_other_table(void **state) {
                 { 0 },
         };
         _cleanup_buffer_ struct buffer data = BUFFER_NULL, scratch = BUFFER_NULL;
+        struct field more[sizeof(fields) / sizeof(*fields) + 1] = { 0 };
         struct record record = full_record(), back;
 
         (void)state;
@@ -305,6 +306,15 @@ static void test_other_table(void **state) {
         assert_true(bytes_equal(back.values[4].bytes, record.values[DIGEST].bytes));
         assert_true(bytes_equal(back.values[5].bytes, bytes_of_string("/boot/grub/x")));
         assert_true(bytes_equal(back.values[6].bytes, bytes_of_string("/boot/grub/x")));
+
+        /* a field that the other table did not have makes the record one that was never looked at */
+        assert_int_equal(record_decode_as(buffer_bytes(&data), record.key, fields, fields, &scratch, &back), 0);
+        assert_true(back.values[LOOKED].present);
+        memcpy(more, fields, sizeof(fields));
+        more[sizeof(fields) / sizeof(*fields) - 1] = (struct field){ .name = "added", .kind = FIELD_SET };
+        assert_int_equal(record_decode_as(buffer_bytes(&data), record.key, fields, more, &scratch, &back), 0);
+        assert_false(back.values[LOOKED].present);
+        assert_true(back.values[DIGEST].present);
 
         buffer_truncate(&data, data.size - 1);
         assert_int_equal(record_decode_as(buffer_bytes(&data), record.key, fields, newer, &scratch, &back), -EBADMSG);

@@ -10,12 +10,12 @@
 #include "hostile.h"
 #include "sentence.h"
 
-enum { PATH, SIZE, OWNER, MODE, MTIME, CONTENT, SIGNED, TARGET, COUNTER, LOOKED };
+enum { PATH, SIZE, OWNER, MODE, MTIME, CONTENT, SIGNED, TARGET, COUNTER, LOOKED, CTIME, ACL, CAPABILITIES };
 
 static const struct field fields[] = {
         [PATH] = { "path", "file.path", FIELD_TEXT, 0 },
         [SIZE] = { "size", "file.size", FIELD_NUMBER, 0 },
-        [OWNER] = { "owner_id", "file.uid", FIELD_IDENTIFIER, 0 },
+        [OWNER] = { "owner_id", "file.uid", FIELD_IDENTIFIER, FIELD_USER },
         [MODE] = { "mode", "file.mode", FIELD_MODE, 0 },
         [MTIME] = { "mtime", "file.mtime", FIELD_TIME, 0 },
         [CONTENT] = { "blake2b", NULL, FIELD_DIGEST, 0 },
@@ -23,6 +23,9 @@ static const struct field fields[] = {
         [TARGET] = { "link_target", "file.target_path", FIELD_TEXT, 0 },
         [COUNTER] = { "counter", NULL, FIELD_NUMBER, FIELD_QUIET },
         [LOOKED] = { "looked", NULL, FIELD_TIME, FIELD_LOOKED },
+        [CTIME] = { "ctime", "file.ctime", FIELD_TIME, FIELD_FAINT },
+        [ACL] = { "acl", NULL, FIELD_SET, 0 },
+        [CAPABILITIES] = { "capabilities", NULL, FIELD_SET, 0 },
         { NULL },
 };
 
@@ -256,7 +259,7 @@ static void names_several(void **state) {
         after.values[TARGET] = value_string("a\nb");
         after.values[COUNTER] = value_number(8);
         before.values[SIGNED].present = false;
-        assert_sentence(&event, "file /boot/x: size 10 to 12; content changed; signed was absent, now yes; "
+        assert_sentence(&event, "file /boot/x: content changed (10 to 12 bytes); signed was absent, now yes; "
                                 "link target was absent, now a\\x0ab");
         before.values[CONTENT].present = false;
         after.values[TARGET] = value_string("");
@@ -272,6 +275,79 @@ static void names_several(void **state) {
         event.kind = NULL;
         before = after;
         assert_sentence(&event, "record boot\\x00x changed");
+}
+
+static void names_words(void **state) {
+        static const struct {
+                const char *before, *after, *expected;
+        } table[] = {
+                { NULL, "a", "file /boot/x: acl gained a" },
+                { "a", NULL, "file /boot/x: acl lost a" },
+                { "a b c", "b d  e", "file /boot/x: acl gained d e, lost a c" },
+                { "user.x=01 user.y=02", "user.x=03 user.y=02 user.z=04", "file /boot/x: acl gained user.z, changed in user.x" },
+                { "a b", "b a", "file /boot/x: acl stands in another order" },
+                { "", "a\n\x1b", "file /boot/x: acl gained a\\x0a\\x1b" },
+        };
+        _cleanup_buffer_ struct buffer many = BUFFER_NULL;
+        struct record before = plain(), after = plain();
+        const struct change change = { CHANGE_CHANGED, fields, &before, &after };
+        const struct event event = { .kind = &watch, .action = &silent, .change = &change };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(table); i++) {
+                before.values[ACL] = value_string(table[i].before);
+                after.values[ACL] = value_string(table[i].after);
+                assert_sentence(&event, table[i].expected);
+        }
+        /* whoever makes a list long must not make us slow */
+        buffer_append_fill(&many, 'a', 4000);
+        for (size_t i = 1; i < many.size; i += 2)
+                many.data[i] = ' ';
+        before.values[ACL] = value_string("b");
+        after.values[ACL] = value_bytes(buffer_bytes(&many));
+        assert_sentence(&event, "file /boot/x: acl changed, 1 entries to 2000");
+}
+
+static void leaves_out_what_is_faint(void **state) {
+        struct record before = plain(), after = plain();
+        const struct change change = { CHANGE_CHANGED, fields, &before, &after };
+        const struct event event = { .kind = &watch, .action = &silent, .change = &change };
+
+        (void)state;
+        before.values[CTIME] = value_number(0);
+        after.values[CTIME] = value_number(1000000000);
+        assert_sentence(&event, "file /boot/x: ctime 1970-01-01T00:00:00 to 1970-01-01T00:00:01");
+        after.values[MODE] = value_number(0600);
+        assert_sentence(&event, "file /boot/x: mode 0644 to 0600");
+        after.values[CONTENT] = value_bytes(bytes_of("x", 1));
+        assert_sentence(&event, "file /boot/x: mode 0644 to 0600; content changed (10 bytes)");
+        after.values[SIZE].present = false;
+        assert_sentence(&event, "file /boot/x: size 10 is gone; mode 0644 to 0600; content changed");
+}
+
+static void names_users(void **state) {
+        struct record before = plain(), after = plain();
+        const struct change change = { CHANGE_CHANGED, fields, &before, &after };
+        struct event event = { .kind = &watch, .action = &silent, .change = &change };
+
+        (void)state;
+        after.values[OWNER] = value_number(1000);
+        event_add(&event, FACT_OWNER, FIELD_TEXT, value_string("al\nice"));
+        assert_sentence(&event, "file /boot/x: owner id 0 to 1000 (al\\x0aice)");
+        event_add(&event, FACT_OWNER_BEFORE, FIELD_TEXT, value_string("root"));
+        assert_sentence(&event, "file /boot/x: owner id 0 (root) to 1000 (al\\x0aice)");
+}
+
+static void names_powers_of_what_is_new(void **state) {
+        const struct action made = { .action = "file-created", .sentence = "{path} was created" };
+        struct record record = plain();
+        const struct change change = { CHANGE_APPEARED, fields, NULL, &record };
+        const struct event event = { .kind = &watch, .action = &made, .change = &change };
+
+        (void)state;
+        record.values[CAPABILITIES] = value_string("cap_net_raw+ep");
+        record.values[ACL] = value_string("user:1:rwx");
+        assert_sentence(&event, "/boot/x was created (cap_net_raw+ep)");
 }
 
 static void chooses_the_sentence(void **state) {
@@ -505,6 +581,10 @@ int main(void) {
                 cmocka_unit_test(names_differences),
                 cmocka_unit_test(names_bits_of_what_appears),
                 cmocka_unit_test(names_several),
+                cmocka_unit_test(names_words),
+                cmocka_unit_test(names_users),
+                cmocka_unit_test(leaves_out_what_is_faint),
+                cmocka_unit_test(names_powers_of_what_is_new),
                 cmocka_unit_test(chooses_the_sentence),
                 cmocka_unit_test(cuts_long_sentences),
                 cmocka_unit_test(tells_disguise_and_count),
