@@ -3,7 +3,7 @@
  * error. Or it writes down what was asked of the disk, so that power-loss.py can make what a power cut would have left.
  *
  *      INJECT_FOLDER   absolute, without a trailing slash: calls elsewhere are passed on and not counted
- *      INJECT_SHARED   a file of one page, zeros at first: the count, and whether it struck
+ *      INJECT_SHARED   a file of one page, zeros at first: the count, whether it struck, and a plan for later (struct shared)
  *      INJECT_AT       number of the call to strike at, from 1 on; 0 or unset: count alone
  *      INJECT_HOW      kill: before the call; torn: after half of a write; or the name of an error (ENOSPC, EIO, ...), which is
  *                      then the answer to INJECT_TIMES calls
@@ -33,6 +33,9 @@ enum operation { OP_WRITE = 1, OP_SYNC, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_CR
 struct shared {
         uint64_t count;                 /* of calls so far */
         uint64_t struck;                /* how many were struck */
+        /* Who has the page mapped, too, may plan a strike while we run. */
+        uint64_t at, times;             /* times 0: none is planned */
+        uint64_t how;                   /* an error's number; 0: kill */
 };
 
 /* What stands before each record of INJECT_RECORD: then the path, then a second path or the data. Host order. */
@@ -144,18 +147,24 @@ static void die(void) {
 
 /* Counts one call. 0: go on; 1: half of it, then die(); negative: the error to answer. */
 static int count_write(enum operation operation, const char *path, uint64_t offset, const void *data, size_t size, bool durable) {
-        uint64_t number;
+        uint64_t number, at = plan.at, times = plan.error ? plan.times : 1;
+        int error = plan.error;
 
         if (plan.only_open != (operation == OP_OPEN))
                 return 0;
         number = __atomic_add_fetch(&plan.shared->count, 1, __ATOMIC_SEQ_CST);
-        if (!plan.at || number < plan.at || number >= plan.at + (plan.error ? plan.times : 1)) {
+        if (__atomic_load_n(&plan.shared->times, __ATOMIC_SEQ_CST)) {
+                at = plan.shared->at;
+                times = plan.shared->times;
+                error = (int)plan.shared->how;
+        }
+        if (!at || number < at || number >= at + times) {
                 append_record(operation, number, path, offset, data, size, durable);
                 return 0;
         }
         (void)__atomic_add_fetch(&plan.shared->struck, 1, __ATOMIC_SEQ_CST);
-        if (plan.error)
-                return -plan.error;
+        if (error)
+                return -error;
         if (plan.torn && operation == OP_WRITE && size > 1)
                 return 1;
         die();
