@@ -145,6 +145,10 @@ static void add_moment(struct writer *writer, const char *path, uint64_t ns) {
                 json_add_string(writer->json, path, as_text(writer, &field, &(struct value){ .present = true, .number = ns }));
 }
 
+static bool is_many(const struct event *event) {
+        return event->count > 1 || event->packages;
+}
+
 /* What every event has. The paths stand in the order in which they come out: that spares sorting them. */
 static void add_common(struct writer *writer, const struct event *event, const struct event_host *host,
                        const char *dataset) {
@@ -166,7 +170,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         buffer_append_string(&writer->text, "nephronix.");
         buffer_append_string(&writer->text, dataset);
         json_add_string(json, "event.dataset", buffer_bytes(&writer->text));
-        add_moment(writer, "event.end", event->count > 1 ? event->last_ns : 0);
+        add_moment(writer, "event.end", is_many(event) ? event->last_ns : 0);
         uuid_format(event->id, uuid);
         json_add_text(json, "event.id", uuid);
         json_add_text(json, "event.kind", event->severity >= SEVERITY_HIGH && !event->quiet ? "alert" : "event");
@@ -174,7 +178,7 @@ static void add_common(struct writer *writer, const struct event *event, const s
         json_add_text(json, "event.provider", event->sensor);
         json_add_number(json, "event.sequence", event->sequence);
         json_add_number(json, "event.severity", (uint64_t)event->severity);
-        add_moment(writer, "event.start", event->count > 1 ? event->first_ns : 0);
+        add_moment(writer, "event.start", is_many(event) ? event->first_ns : 0);
         if (action)
                 append_words(json, "event.type", bytes_of_string(action->type));
         json_add_text(json, "host.boot.id", host->boot_id);
@@ -191,13 +195,47 @@ static void add_common(struct writer *writer, const struct event *event, const s
         } else if (event->change) {
                 json_add_text(json, "nephronix.actor", "unknown");
         }
-        if (event->count > 1)
+        if (is_many(event))
                 json_add_number(json, "nephronix.count", event->count);
         uuid_format(event->round, uuid);
         json_add_text(json, "nephronix.round", uuid);
         json_add_text(json, "nephronix.seen_by", event->seen_by);
         json_add_text(json, "nephronix.sensor", event->sensor);
         json_add_text(json, "nephronix.watch", event->watch);
+}
+
+static void add_member(struct buffer *buffer, const char *name, struct bytes value) {
+        if (value.size == 0)
+                return;
+        buffer_append_string(buffer, name);
+        json_quote(buffer, value);
+        buffer_append_byte(buffer, ',');
+}
+
+static void add_packages(struct writer *writer, const struct event_packages *packages) {
+        struct buffer *text = &writer->text;
+
+        for (size_t i = 0; i < packages->count; i++) {
+                const struct event_package *package = &packages->items[i];
+
+                buffer_truncate(text, 0);
+                buffer_append_byte(text, '{');
+                add_member(text, "\"architecture\":", package->architecture);
+                add_member(text, "\"before\":", package->before);
+                add_member(text, "\"manager\":", bytes_of_string(package->manager));
+                add_member(text, "\"name\":", package->name);
+                add_member(text, "\"version\":", package->version);
+                add_member(text, "\"what\":", bytes_of_string(package->what));
+                buffer_append_string(text, "\"files\":");
+                decimal_append(text, package->files);
+                buffer_append_byte(text, '}');
+                json_append_written(writer->json, "nephronix.packages.list", buffer_bytes(text));
+        }
+        json_add_number(writer->json, "nephronix.packages.count", packages->all);
+        for (size_t i = 0; i < packages->n_paths; i++)
+                json_append(writer->json, "nephronix.packages.sample", packages->paths[i]);
+        if (packages->links)
+                json_add_number(writer->json, "nephronix.packages.links", packages->links);
 }
 
 int event_json_write(struct buffer *buffer, struct json *json, const struct event *event,
@@ -219,6 +257,8 @@ int event_json_write(struct buffer *buffer, struct json *json, const struct even
                 add_value(&writer, event->facts[i].path, &field, &event->facts[i].value);
                 add_related(&writer, event->facts[i].path, &field, &event->facts[i].value);
         }
+        if (event->packages)
+                add_packages(&writer, event->packages);
         actor_json_add(json, event, &writer.text);
 
         r = buffer_error(&writer.path);

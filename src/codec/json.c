@@ -16,6 +16,7 @@ struct entry {
         enum kind kind;
         bool clean;
         bool plain;                     /* its path needs no escaping */
+        bool written;                   /* an element that is JSON already */
 };
 
 struct json {
@@ -165,6 +166,11 @@ void json_add_bool(struct json *json, const char *path, bool value) {
 
 void json_append(struct json *json, const char *path, struct bytes value) {
         add_bytes(json, path, KIND_ELEMENT, value);
+}
+
+void json_append_written(struct json *json, const char *path, struct bytes value) {
+        if (!is_taken(path))
+                add(json, path, (struct entry){ .kind = KIND_ELEMENT, .clean = true, .written = true }, value);
 }
 
 static int compare_paths(const struct json *json, size_t a, size_t b) {
@@ -401,7 +407,10 @@ static void write_value(const struct json *json, const struct entry *entry, stru
         switch (entry->kind) {
         case KIND_STRING:
         case KIND_ELEMENT:
-                quote(buffer, value_of(json, entry), entry->clean);
+                if (entry->written)
+                        buffer_append_bytes(buffer, value_of(json, entry));
+                else
+                        quote(buffer, value_of(json, entry), entry->clean);
                 break;
         case KIND_SIGNED:
                 if ((int64_t)entry->number < 0) {

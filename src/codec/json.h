@@ -22,6 +22,8 @@ void json_add_signed(struct json *json, const char *path, int64_t value);
 void json_add_bool(struct json *json, const char *path, bool value);
 /* One more string of an array of strings; repeated values are dropped. */
 void json_append(struct json *json, const char *path, struct bytes value);
+/* One more element of an array, as it is: 'value' must be JSON, and be none of what is repeated. */
+void json_append_written(struct json *json, const char *path, struct bytes value);
 
 /* Appends the object, no newline. 0 or -ENOMEM (what was appended then is not an object). */
 int json_write(struct json *json, struct buffer *buffer);

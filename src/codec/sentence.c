@@ -455,6 +455,11 @@ static struct bytes disguise(const struct event *event) {
         return fact_of(event, "nephronix.disguise");
 }
 
+/* What packages say of it, a clause. */
+static struct bytes proof(const struct event *event) {
+        return fact_of(event, "nephronix.proof.why");
+}
+
 static void append_number_of(struct buffer *buffer, const struct event *event) {
         decimal_append(buffer, event->count);
         if (!event->kind || !event->kind->noun)
@@ -477,11 +482,15 @@ static void append_span(struct buffer *buffer, const struct event *event) {
 
 /* What no length of the sentence before may cut off. */
 static void append_tail(struct buffer *buffer, const struct event *event) {
-        struct bytes mask = disguise(event);
+        struct bytes mask = disguise(event), says = proof(event);
 
         if (mask.size > 0) {
                 buffer_append_string(buffer, ", which ");
                 append_part(buffer, mask);
+        }
+        if (says.size > 0) {
+                buffer_append_string(buffer, "; ");
+                append_part(buffer, says);
         }
         if (event->count <= 1)
                 return;
@@ -520,7 +529,7 @@ void sentence_of_event(struct buffer *buffer, const struct event *event) {
         } else if (event->action && event->action->action) {
                 buffer_append_string(buffer, event->action->action);
         }
-        if (event->count <= 1 && disguise(event).size == 0) {
+        if (event->count <= 1 && disguise(event).size == 0 && proof(event).size == 0) {
                 cut(buffer, start, SENTENCE_MAX);
                 return;
         }

@@ -6,6 +6,7 @@
  *      fast.c      the short way: deltas and single keys, noted in the baseline and told at once
  *      settle.c    notes become part of the baseline, with the text that goes with them
  *      cover.c     which source sees what of which watch
+ *      proof.c     what packages explain: what waits for their database, what needs no event of its own
  *      rescan.c    after a loss: look again at just what may have missed something, and say what came of it */
 #pragma once
 
@@ -40,14 +41,22 @@ struct key_hint {
         unsigned flags;
         struct origin origin;
         struct origin made, removed;    /* of the last hints that said so */
-        bool mixed;                     /* several processes had to do with it: nobody knows whose doing it is */
+        bool mixed;                     /* several processes had to do with it: nobody knows whose doing it is ... */
+        bool crowd;                     /* ... and they were more than these two */
+        struct origin one, other;
         const char *source;
         uint64_t at_ns;                 /* wall clock; 0: not told */
+        struct deed *deed;              /* of a key that waits for the package database: whose it is; borrowed (proof.c) */
+        uint64_t since_ns, known_ns;    /* of it, monotonic: when it came; when its watch was last looked at as a whole before */
+        bool gap;                       /* of it: it changed while nobody watched, perhaps */
+        bool by_manager;                /* of it: nobody but package managers themselves had to do with it */
+        bool proven, done;              /* of it: it was as packaged when it was looked at; it waits no longer */
 };
 
 struct key_list {
         struct key_hint *items;         /* owned */
         size_t count, capacity;
+        size_t limit;                   /* 0: KEYS_MAX */
         uint16_t *places;               /* owned; by hash: index in items plus one; twice the capacity */
 };
 
@@ -80,6 +89,9 @@ struct slot {
         struct key_list ranges;         /* for the next round: with all that lies below */
         struct key_list early;          /* said to have appeared, and gone when we looked: that it went is still to be said */
         uint64_t early_ns;              /* monotonic: when the last of them came */
+        struct key_list waiting;        /* for the package database */
+        struct deed *crowded;           /* of this one more keys came than can wait: all is looked at when it is over */
+        uint64_t crowd_ns;              /* collected_ns when that began, plus one; 0: it is not so */
         struct origin origin;           /* of the hint that made it due; known only if all hints agree */
         bool hinted, mixed;             /* since the last look: by a source; by several processes */
         const char *hint_source;
@@ -111,6 +123,7 @@ struct engine {
         bool notices_told;              /* in the round that runs */
         struct process_table *processes;
         struct folding *folding;
+        struct proof *proof;            /* owned; NULL: there are no packages to ask */
         struct pending_loss *losses;    /* owned; growing never beyond LOSSES_MAX */
         size_t n_losses;
         bool covers_changed;            /* since the last statement */
@@ -147,6 +160,7 @@ struct telling {
         uint64_t at_ns;                 /* wall clock; 0: now */
         bool gap;                       /* it happened while nobody watched, perhaps */
         bool may_fold;
+        const struct proof_words *proof; /* what packages say of it; NULL: nothing */
 };
 
 /* What a watch hands its records to, and the diff its findings. */
@@ -198,6 +212,8 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
 /* Who that was, with names of users, which live in 'names'. False: not known. */
 bool tell_actor(struct engine *engine, const struct origin *origin, struct buffer *names, struct actor *ret);
 int tell_folded(struct engine *engine, bool all);
+/* The span in which nobody watched. */
+void tell_gap(struct engine *engine, struct event *event);
 __attribute__((format(printf, 5, 6)))
 void tell_notice(struct engine *engine, struct slot *slot, const struct action *action, enum severity severity,
                  const char *format, ...);
@@ -206,6 +222,13 @@ void tell_notice(struct engine *engine, struct slot *slot, const struct action *
 int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const struct origin *origin, const char *source);
 void key_list_clear(struct key_list *list);
 void key_list_done(struct key_list *list);
+struct key_hint *key_list_find(const struct key_list *list, struct bytes key);
+/* Forgets those that are done. */
+void key_list_sweep(struct key_list *list);
+/* One key, in a batch that this opens. */
+int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint);
+int batch_make_room(struct engine *engine);
+void batch_open(struct engine *engine);
 /* A change is about to be staged. */
 void slot_stage(struct engine *engine, struct slot *slot, const struct change *change);
 /* What is staged stands and is told; more may follow. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proof.h"
 #include "timestamp.h"
 #include "uuid.h"
 
@@ -35,6 +36,10 @@ int engine_new(const struct engine_options *options, struct engine **ret) {
         r = process_table_new(options->lookup, options->seed, &engine->processes);
         if (r == 0)
                 r = folding_new(options->fold_window_ns, &engine->folding);
+        if (r == 0 && options->provenance)
+                r = proof_new(options->provenance, &engine->proof);
+        if (r == 0)
+                r = proof_restore(engine);
         if (r < 0)
                 goto fail;
         *ret = engine;
@@ -57,6 +62,7 @@ struct engine *engine_free(struct engine *engine) {
                 key_list_done(&slot->keys);
                 key_list_done(&slot->ranges);
                 key_list_done(&slot->early);
+                key_list_done(&slot->waiting);
                 buffer_done(&slot->last_key);
                 free(slot->suspects);
                 buffer_done(&slot->mechanisms);
@@ -64,6 +70,7 @@ struct engine *engine_free(struct engine *engine) {
         }
         notices_clear(&engine->notices);
         rescan_done(engine);
+        engine->proof = proof_free(engine->proof);
         (void)process_table_free(engine->processes);
         (void)folding_free(engine->folding);
         buffer_done(&engine->departed);
@@ -172,6 +179,7 @@ static int give_up(struct engine *engine, int error, uint64_t sequence) {
         if (engine->transaction)
                 baseline->ops->abort(baseline);
         engine->part = engine->transaction = false;
+        proof_settled(engine, false);
         engine->sequence = sequence;
         /* What was found is not kept: it must be found again, whatever the stamps say. */
         for (size_t i = 0; i < engine->n_slots; i++) {
@@ -190,6 +198,8 @@ static int give_up(struct engine *engine, int error, uint64_t sequence) {
 int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
         struct baseline *baseline = baseline_of(engine);
 
+        if (r >= 0 && engine->transaction)
+                r = proof_stage(engine);
         if (r >= 0 && engine->transaction) {
                 r = engine->options.out->finish(engine->options.out, &engine->round);
                 if (r >= 0) {
@@ -199,6 +209,7 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
         }
         if (r < 0)
                 return give_up(engine, r, sequence);
+        proof_settled(engine, true);
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
@@ -269,9 +280,13 @@ static int run_round(struct engine *engine, bool thorough) {
                 engine->slots[i].looked = engine->slots[i].clean;
                 engine->slots[i].clean = false;
         }
-        for (size_t i = 0; i < engine->n_slots && r >= 0; i++)
-                if (thorough || is_due(&engine->slots[i], now_ns))
-                        r = look_at(engine, &engine->slots[i], thorough);
+        /* Packages first: they explain files. */
+        for (int provable = 0; provable < 2; provable++)
+                for (size_t i = 0; i < engine->n_slots && r >= 0; i++)
+                        if (engine->slots[i].watch.kind->provable == provable && (thorough || is_due(&engine->slots[i], now_ns)))
+                                r = look_at(engine, &engine->slots[i], thorough);
+        if (r >= 0)
+                r = proof_serve_round(engine);
         if (r >= 0) {
                 rescan_report(engine);
                 cover_state(engine);
@@ -298,6 +313,8 @@ uint64_t engine_next_ns(struct engine *engine) {
         folding_due(engine->folding, engine_now_ns(engine), &folding_ns);
         if (folding_ns < next_ns)
                 next_ns = folding_ns;
+        if (proof_next_ns(engine) < next_ns)
+                next_ns = proof_next_ns(engine);
         for (size_t i = 0; i < engine->n_slots; i++) {
                 const struct slot *slot = &engine->slots[i];
                 uint64_t due_ns = schedule_next(&slot->schedule);

@@ -17,6 +17,7 @@
 #include "process-table.h"
 
 struct engine;
+struct provenance;
 
 struct engine_clock {
         struct timespec (*realtime)(struct engine_clock *clock);
@@ -68,6 +69,7 @@ struct engine_options {
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
         void (*drain)(void *context);           /* lets the sources hand over what they have; may be NULL */
         void *drain_context;
+        struct provenance *provenance;          /* asks packages about files; NULL: there are none on this host */
         struct process_lookup *lookup;          /* asks the host about a process; NULL: nobody does */
         uint8_t seed[PROCESS_TABLE_SEED_SIZE];  /* of the ids of transactions: the boot's id */
         bool unsettled;                         /* an earlier run noted what is not settled yet */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "incidents.h"
+#include "proof.h"
 #include "record-codec.h"
 #include "timestamp.h"
 
@@ -29,7 +30,7 @@ void key_list_done(struct key_list *list) {
         key_list_clear(list);
         free(list->items);
         free(list->places);
-        *list = (struct key_list){ 0 };
+        *list = (struct key_list){ .limit = list->limit };
 }
 
 /* Who does not know the seed, an address of ours, cannot choose names that collide. */
@@ -50,7 +51,7 @@ static uint16_t *place_of(const struct key_list *list, struct bytes key) {
         return &list->places[at];
 }
 
-static struct key_hint *key_list_find(const struct key_list *list, struct bytes key) {
+struct key_hint *key_list_find(const struct key_list *list, struct bytes key) {
         uint16_t index = list->count ? *place_of(list, key) : 0;
 
         return index ? &list->items[index - 1] : NULL;
@@ -75,17 +76,26 @@ static int key_list_grow(struct key_list *list) {
         return 0;
 }
 
+static bool same_process(const struct origin *a, const struct origin *b) {
+        return a->pid == b->pid && (!a->start_ticks || !b->start_ticks || a->start_ticks == b->start_ticks);
+}
+
 /* Who says nothing takes nothing back; of two, either may have done it. */
 static void mix_origin(struct key_hint *hint, const struct origin *origin) {
-        if (!origin->known || hint->mixed)
+        if (!origin->known)
                 return;
-        hint->mixed = hint->origin.known && (hint->origin.pid != origin->pid ||
-                                             (hint->origin.start_ticks && origin->start_ticks &&
-                                              hint->origin.start_ticks != origin->start_ticks));
-        if (hint->mixed)
+        if (hint->mixed) {
+                hint->crowd |= !same_process(&hint->one, origin) && !same_process(&hint->other, origin);
+                return;
+        }
+        hint->mixed = hint->origin.known && !same_process(&hint->origin, origin);
+        if (hint->mixed) {
+                hint->one = hint->origin;
+                hint->other = *origin;
                 hint->origin = (struct origin){ 0 };
-        else if (!hint->origin.known || origin->start_ticks)
+        } else if (!hint->origin.known || origin->start_ticks) {
                 hint->origin = *origin;
+        }
 }
 
 static void note_origin(struct key_hint *hint, unsigned flags, const struct origin *origin) {
@@ -107,7 +117,7 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
                         hint->flags &= ~(unsigned)HINT_GONE; /* who of them was the last? */
                 return 0;
         }
-        if (list->count == KEYS_MAX)
+        if (list->count == (list->limit ? list->limit : KEYS_MAX))
                 return -ENOBUFS;
         if (list->count == list->capacity) {
                 r = key_list_grow(list);
@@ -125,6 +135,28 @@ int key_list_add(struct key_list *list, struct bytes key, unsigned flags, const 
         list->count++;
         *place_of(list, key) = (uint16_t)list->count;
         return 0;
+}
+
+void key_list_sweep(struct key_list *list) {
+        size_t kept = 0;
+
+        if (list->count)
+                memset(list->places, 0, list->capacity * 2 * sizeof(*list->places));
+        for (size_t i = 0; i < list->count; i++) {
+                struct key_hint *hint = &list->items[i];
+
+                if (hint->done) {
+                        buffer_done(&hint->key);
+                        buffer_done(&hint->seen);
+                        continue;
+                }
+                list->items[kept++] = *hint;
+        }
+        list->count = 0;
+        for (size_t i = 0; i < kept; i++) {
+                list->count = i + 1;
+                *place_of(list, buffer_bytes(&list->items[i].key)) = (uint16_t)(i + 1);
+        }
 }
 
 /* ---- what a batch has staged ---- */
@@ -241,7 +273,7 @@ void engine_hint(struct engine *engine, const struct hint *hint) {
 
 /* ---- a batch ---- */
 
-static void open_batch(struct engine *engine) {
+void batch_open(struct engine *engine) {
         if (engine->fast)
                 return;
         engine_begin_round(engine);
@@ -284,6 +316,7 @@ static int drop_batch(struct engine *engine, int error) {
         struct baseline *baseline = baseline_of(engine);
 
         baseline->ops->note_abort(baseline);
+        proof_settled(engine, false);
         engine->fast = false;
         engine->sequence = engine->fast_sequence;
         for (size_t i = 0; i < engine->n_slots; i++) {
@@ -311,6 +344,8 @@ int keep_batch(struct engine *engine) {
         if (engine->round.events > 0)
                 r = out->noting(out, &engine->round);
         if (r == 0)
+                r = proof_stage(engine);
+        if (r == 0)
                 r = baseline->ops->note_commit(baseline, engine->round.events > 0);
         if (r < 0)
                 return drop_batch(engine, r);
@@ -324,6 +359,7 @@ int keep_batch(struct engine *engine) {
                 memset(slot->staged, 0, sizeof(slot->staged));
         }
         engine->passed = 0;
+        proof_settled(engine, true);
         settle_after(engine, engine->high);
         if (engine->round.events > 0)
                 out->noted(out, &engine->round);
@@ -337,7 +373,7 @@ int keep_batch(struct engine *engine) {
 /* ---- deltas ---- */
 
 /* A batch of thousands must not outgrow the journal. */
-static int make_room(struct engine *engine) {
+int batch_make_room(struct engine *engine) {
         uint64_t now_ns = engine_now_ns(engine);
         int r = 0;
 
@@ -359,7 +395,7 @@ static int tell_incident(struct engine *engine, const struct delta *delta) {
         r = incident_describe(&delta->incident, &event, &room);
         if (r < 0)
                 return r;
-        open_batch(engine);
+        batch_open(engine);
         if (delta->at_ns)
                 event.at = timestamp_of_ns(delta->at_ns);
         if (tell_actor(engine, &delta->origin, &names, &actor))
@@ -405,7 +441,7 @@ static int take_record(struct engine *engine, struct slot *slot, const struct de
         } else if (delta->kind == DELTA_VANISHED) {
                 change = (struct change){ .kind = CHANGE_VANISHED, .fields = kind->fields, .before = &known };
         }
-        open_batch(engine);
+        batch_open(engine);
         slot_stage(engine, slot, &change);
         r = change.after ? baseline->ops->note_put(baseline, name, kind->fields, record)
                          : baseline->ops->note_remove(baseline, name, known.key);
@@ -465,7 +501,7 @@ void engine_delta(struct engine *engine, const struct delta *delta) {
         struct delta whole = *delta;
         int r = 0;
 
-        (void)make_room(engine); /* before the first byte is borrowed */
+        (void)batch_make_room(engine); /* before the first byte is borrowed */
         if (delta->subject == DELTA_PROCESS) {
                 const struct process_facts *facts;
 
@@ -526,6 +562,8 @@ static int tell_passed(struct engine *engine, struct slot *slot, struct key_hint
         struct change change = { .kind = CHANGE_APPEARED, .fields = fields, .after = &record };
         int r;
 
+        if (proof_takes_passed(engine, slot, hint))
+                return 0;
         /* Through the codec also without a word of its source: the key alone tells the path. */
         if (hint->seen.size == 0)
                 record_encode(&hint->seen, fields, &record);
@@ -556,23 +594,30 @@ static bool is_known(struct engine *engine, struct slot *slot, struct bytes key)
         return baseline->ops->get(baseline, slot->watch.settings->name, kind->fields, key, &room, &record) != 0;
 }
 
-static int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint) {
+int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint) {
         struct look look = { .engine = engine, .slot = slot, .within = buffer_bytes(&hint->key) };
         const unsigned passed = HINT_APPEARED | HINT_VANISHED;
+        bool gone = (hint->flags & (passed | HINT_GONE | HINT_BELOW)) == (passed | HINT_GONE);
         int r;
 
+        if (!gone && proof_takes_key(engine, slot, hint))
+                return 0;
         look.telling = (struct telling){
-                .seen_by = "event", .sensor = hint->source, .origin = hint->origin, .at_ns = hint->at_ns,
+                .seen_by = hint->deed && !hint->source ? "reconcile" : "event",
+                .sensor = hint->source ? hint->source : slot->watch.kind->sensor, .origin = hint->origin, .at_ns = hint->at_ns,
+                .gap = hint->gap,
         };
         r = keep_staged(engine, slot, look.within);
         if (r < 0)
                 return r;
-        open_batch(engine);
+        batch_open(engine);
         /* Made and removed since, by one process: if nothing was known there is nothing to look at. */
-        if ((hint->flags & (passed | HINT_GONE | HINT_BELOW)) == (passed | HINT_GONE) && !is_known(engine, slot, look.within)) {
+        if (gone && !is_known(engine, slot, look.within)) {
                 look.telling.may_fold = true;
                 return tell_passed(engine, slot, hint, &look.telling);
         }
+        if (gone && proof_takes_key(engine, slot, hint))
+                return 0;
         look.thorough = hint->flags & HINT_WRITTEN;
         buffer_clear(&slot->new_conditions);
         r = look_collect(&look);
@@ -618,7 +663,7 @@ static int look_hinted(struct engine *engine, struct slot *slot) {
 
         if (r < 0)
                 return r;
-        open_batch(engine);
+        batch_open(engine);
         engine->fatal = 0;
         r = look_at(engine, slot, false);
         return engine->fatal ? engine->fatal : r;
@@ -634,7 +679,7 @@ static int flush(struct engine *engine, bool all) {
                         r = slot->what == ENGINE_IDLE ? look_at_key(engine, slot, &slot->keys.items[k]) : 0;
                         if (r >= 0) {
                                 slot->keys.items[k].flags = 0; /* done */
-                                r = make_room(engine);
+                                r = batch_make_room(engine);
                         }
                 }
                 if (slot->keys.count && slot->what != ENGINE_IDLE)
@@ -657,8 +702,11 @@ static int flush(struct engine *engine, bool all) {
                         r = 0;
                 }
         }
+        r = proof_serve(engine);
+        if (r < 0 && engine->fast)
+                (void)drop_batch(engine, r);
         if (all || engine->fast || folding_due(engine->folding, engine_now_ns(engine), &(uint64_t){ 0 })) {
-                open_batch(engine);
+                batch_open(engine);
                 r = tell_folded(engine, all);
                 r = r < 0 ? drop_batch(engine, r) : keep_batch(engine);
                 folding_flushed(engine->folding, engine_now_ns(engine), r >= 0);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "escape.h"
+#include "proof.h"
 #include "range.h"
 #include "timestamp.h"
 
@@ -78,8 +79,15 @@ static int on_change(struct diff_events *events, const struct change *found) {
         struct change detailed = *found;
         const struct change *change = &detailed;
         struct record record;
+        bool whole = look->within.size == 0 || look->below;
+        _cleanup_proof_words_ struct proof_words words = { .verdict = NULL };
+        enum proof_way way = PROOF_TELL;
         int r;
 
+        if (!look->learning && (look->dry || !look->slot->sifting || is_suspect(look->slot, hash_of(change))))
+                way = proof_judge(look->engine, look->slot, change, &look->telling, whole, look->dry, &words);
+        if (way == PROOF_WAIT)
+                return 0;
         if (look->dry) {
                 note_suspect(look->slot, hash_of(change));
                 look->changes++;
@@ -104,7 +112,12 @@ static int on_change(struct diff_events *events, const struct change *found) {
                 buffer_clear(&look->slot->last_key);
                 buffer_append_bytes(&look->slot->last_key, change->after->key);
         }
-        return look->learning ? 0 : tell_change(look->engine, look->slot, change, &look->telling);
+        if (look->learning || way == PROOF_QUIET)
+                return 0;
+        look->telling.proof = &words;
+        r = tell_change(look->engine, look->slot, change, &look->telling);
+        look->telling.proof = NULL;
+        return r;
 }
 
 static int on_complete(struct diff_events *events, struct record *now) {
@@ -461,6 +474,7 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
                         return 0;
                 }
                 buffer_clear(&slot->new_conditions);
+                proof_look_begins(engine);
                 r = look_collect(&look);
                 if (r == WATCH_OK)
                         r = close_look(&look);
@@ -479,6 +493,7 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
                         r = engine_end_part(engine, false) < 0 ? engine->fatal : r;
                         engine->sequence = sequence;
                         engine->round.events = events;
+                        proof_look_failed(engine);
                 }
                 if (engine->fatal)
                         return engine->fatal;
@@ -516,6 +531,7 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                         .seen_by = "event", .sensor = slot->watch.kind->sensor, .origin = range->origin, .at_ns = range->at_ns,
                 };
                 buffer_clear(&slot->new_conditions);
+                proof_look_begins(engine);
                 r = look_collect(&look);
                 if (r == WATCH_OK)
                         r = close_look(&look);
@@ -523,6 +539,7 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                         return engine->fatal;
                 if (r != WATCH_OK) {
                         if (!engine->fast) {
+                                proof_look_failed(engine);
                                 r = engine_end_part(engine, false);
                                 if (r < 0)
                                         return r;

@@ -41,6 +41,7 @@ struct entry {
         uint64_t confirmed_ns, died_ns, doubts;
         bool dead, linked, asked, remote_asked;
         bool recorded;                  /* by the kernel's record, not by /proc alone */
+        uint32_t held;                  /* somebody will ask again, however long it is dead */
 };
 
 struct list {
@@ -316,7 +317,7 @@ static void part(struct process_table *table, struct entry *child) {
         if (child->sibling_after)
                 child->sibling_after->sibling_before = child->sibling_before;
         child->parent = child->sibling_before = child->sibling_after = NULL;
-        if (parent->dead && !parent->child)
+        if (parent->dead && !parent->child && !parent->held)
                 list_append(&table->dead, parent);
 }
 
@@ -375,7 +376,7 @@ static void mark_dead(struct process_table *table, struct entry *entry, uint64_t
         entry->dead = true;
         entry->died_ns = now_ns;
         table->dead_bytes += entry->text_size;
-        list_append(entry->child ? &table->needed : &table->dead, entry);
+        list_append(entry->child || entry->held ? &table->needed : &table->dead, entry);
         if (entry->run && entry->run->facts.pid == entry->facts.pid &&
             entry->run->facts.start_ticks == entry->facts.start_ticks && !entry->run->ended) {
                 entry->run->ended = true;
@@ -693,6 +694,32 @@ const struct process_facts *process_table_learn(struct process_table *table, con
         struct entry *entry = learn(table, origin, now_ns, false);
 
         return entry ? &entry->facts : NULL;
+}
+
+void process_table_hold(struct process_table *table, uint32_t pid, uint64_t start_ticks) {
+        struct entry *entry = find(table, pid, start_ticks);
+
+        if (!entry || entry->held == UINT32_MAX)
+                return;
+        entry->held++;
+        if (entry->dead)
+                list_append(&table->needed, entry);
+}
+
+void process_table_release(struct process_table *table, uint32_t pid, uint64_t start_ticks) {
+        struct entry *entry = find(table, pid, start_ticks);
+
+        if (!entry || entry->held == 0)
+                return;
+        entry->held--;
+        if (entry->dead && !entry->held && !entry->child)
+                list_append(&table->dead, entry);
+}
+
+bool process_table_lives(struct process_table *table, const struct origin *origin, uint64_t now_ns) {
+        const struct entry *entry = learn(table, origin, now_ns, false);
+
+        return entry && !entry->dead;
 }
 
 /* The outermost session that a door of the host began, or one with a terminal whose door is not known. */

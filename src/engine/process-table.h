@@ -56,6 +56,14 @@ const struct process_facts *process_table_learn(struct process_table *table, con
  * environment says, which its user can write: a hint, no proof. */
 bool process_table_actor(struct process_table *table, const struct origin *origin, uint64_t now_ns, struct actor *ret);
 
+/* Remembers this process, dead or alive, and those it comes from, until it is released as often as it was held; unless very many
+ * are. start_ticks must be told. */
+void process_table_hold(struct process_table *table, uint32_t pid, uint64_t start_ticks);
+void process_table_release(struct process_table *table, uint32_t pid, uint64_t start_ticks);
+
+/* Whether it still runs; the host is asked if that is not certain. */
+bool process_table_lives(struct process_table *table, const struct origin *origin, uint64_t now_ns);
+
 /* How full it is. */
 void process_table_count(const struct process_table *table, size_t *ret_living, size_t *ret_dead, size_t *ret_bytes);
 

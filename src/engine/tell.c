@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "disguise.h"
+#include "proof.h"
 #include "record-codec.h"
 #include "rules.h"
 #include "timestamp.h"
@@ -54,7 +55,7 @@ void tell_notice(struct engine *engine, struct slot *slot, const struct action *
         (void)engine_notice(engine, &event);
 }
 
-static void add_gap(struct engine *engine, struct event *event) {
+void tell_gap(struct engine *engine, struct event *event) {
         if (!engine->options.unwatched_since_ns)
                 return;
         event_add(event, "nephronix.unwatched.since", FIELD_TIME, value_number(engine->options.unwatched_since_ns));
@@ -299,7 +300,11 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         const char *disguise;
         struct actor actor;
         struct event event;
+        int r;
 
+        r = proof_package(engine, slot, change, action, telling);
+        if (r < 0)
+                return r;
         disguise = disguise_of(engine, slot, change);
         if (!disguise && folds(slot, telling, severity) && fold(engine, slot, change, action, telling))
                 return 0;
@@ -316,9 +321,17 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
                 event.at = timestamp_of_ns(telling->at_ns);
         if (tell_actor(engine, &telling->origin, &names, &actor))
                 event.actor = &actor;
+        if (telling->proof && telling->proof->run && event.actor && !actor.in_transaction) { /* it ended, and this waited */
+                actor.in_transaction = true;
+                memcpy(actor.transaction.id, telling->proof->run, sizeof(actor.transaction.id));
+                actor.transaction.process = process_table_find(engine->processes, telling->proof->run_manager.pid,
+                                                               telling->proof->run_manager.start_ticks);
+        }
+        if (telling->proof)
+                proof_words_add(telling->proof, &event);
         event_add(&event, "nephronix.disguise", FIELD_TEXT, value_string(disguise));
         add_owners(engine, change, &owners, &event);
         if (telling->gap)
-                add_gap(engine, &event);
+                tell_gap(engine, &event);
         return tell_event(engine, &event);
 }

@@ -23,6 +23,25 @@ enum { EVENT_FACTS_MAX = 16 };
 #define FACT_OWNER "file.owner"
 #define FACT_OWNER_BEFORE "nephronix.change.owner.before"
 
+/* What one package has to do with an event that stands for many files. Bytes are borrowed as the event's; empty: not known, or
+ * there is none. */
+struct event_package {
+        struct bytes name, architecture, before, version; /* before: its version before */
+        const char *manager;            /* "dpkg", "rpm"; static; NULL: not known */
+        const char *what;               /* "installed", "upgraded", "downgraded", "removed", "changed"; static; NULL: not told */
+        uint64_t files;
+};
+
+/* Of an event that stands for many files: the packages that explain them, and some of their paths. */
+struct event_packages {
+        const struct event_package *items; /* the first of them */
+        size_t count;
+        uint64_t all;                   /* how many there are */
+        const struct bytes *paths;      /* a sample */
+        size_t n_paths;
+        uint64_t links;                 /* symbolic links among the files that the manager made and nothing proves */
+};
+
 struct event {
         uint64_t sequence;
         uint8_t id[UUID_SIZE], round[UUID_SIZE];
@@ -40,6 +59,8 @@ struct event {
         bool quiet;                     /* never alerts, whatever the severity (first round) */
         uint64_t count;                 /* of a folded event: how many, this one among them; 0 or 1: not folded */
         uint64_t first_ns, last_ns;     /* of a folded event: wall clock of the first and last of them */
+
+        const struct event_packages *packages; /* NULL: it stands for itself. Then count, first_ns, last_ns are told too */
 
         struct fact facts[EVENT_FACTS_MAX];
         size_t n_facts;

@@ -91,6 +91,7 @@ struct watch {
         bool append_only;               /* a log, not a state: records do not vanish, only the newest 'retain' are kept */
         size_t retain;
         bool can_look_within;   /* collect() obeys request->within, at a cost that does not grow with the other records */
+        bool provable;          /* a record is a file whose path is the key (FIELD_KEY_PATH): its package may explain a change */
         unsigned subjects;      /* bit per enum delta_subject that recognize() understands */
         bool delta_is_record;   /* a delta is told as it is, without a look (for a look would cost too much, or come too late);
                                  * the look that follows in a moment completes what is known, and tells nothing new */

@@ -684,6 +684,7 @@ const struct watch watch_files = {
         .priority = PRIORITY_HIGH,
         .light = true,
         .can_look_within = true,
+        .provable = true,
         .appeared = { "file-created", "file", "creation", SEVERITY_HIGH, false, "{type} {path} was created" },
         .vanished = { "file-deleted", "file", "deletion", SEVERITY_HIGH, false, "{type} {path} was deleted" },
         .changed = { "file-modified", "file", "change", SEVERITY_HIGH, false, NULL },

@@ -16,6 +16,7 @@
 #include "buffer.h"
 #include "engine.h"
 #include "memory-baseline.h"
+#include "provenance.h"
 #include "timestamp.h"
 #include "uuid.h"
 
@@ -227,6 +228,7 @@ struct fixture {
         uint64_t first_sequence;
         uint8_t round_id[UUID_SIZE];
         int event_answer, finish_answer;
+        struct provenance *provenance;  /* what packages say; NULL: nobody is asked */
         void (*drain)(void *context);   /* what sources hand over when they are asked */
         uint64_t fail_at;               /* sequence of the event that cannot be filed */
         size_t finished, committed, given_up, noted, events;
@@ -295,7 +297,7 @@ static inline int out_tell(struct fixture *fixture, const struct event *event,
         assert_int_equal(event->round[6] >> 4, 4);
         assert_int_equal(event->id[6] >> 4, 7);
         assert_true(event->count > 1 || timestamp_to_ns(&event->at) == fixture->realtime_ns);
-        assert_int_equal(event->kind != NULL, event->change != NULL);
+        assert_int_equal(event->kind != NULL, event->change != NULL || event->packages != NULL);
         buffer_printf(told, "%llu %s/%d %s%s", (unsigned long long)event->sequence, event->action->action, (int)event->severity,
                       event->watch ? event->watch : "-", event->quiet ? " quiet" : "");
         if (event->change) {
@@ -309,6 +311,12 @@ static inline int out_tell(struct fixture *fixture, const struct event *event,
                 buffer_printf(told, " %s", event->seen_by);
                 if (event->count > 1)
                         buffer_printf(told, " *%llu", (unsigned long long)event->count);
+        }
+        for (size_t i = 0; event->packages && i < event->packages->count; i++) {
+                const struct event_package *package = &event->packages->items[i];
+
+                buffer_printf(told, "%s%.*s=%llu", i ? " " : " *", (int)package->name.size, (const char *)package->name.data,
+                              (unsigned long long)package->files);
         }
         for (size_t i = 0; i < event->n_facts; i++) {
                 const struct fact *fact = &event->facts[i];
@@ -401,6 +409,7 @@ static inline void start_engine(struct fixture *fixture, uint64_t next_sequence,
                 .baseline = fixture->baseline, .clock = &fixture->clock, .out = &fixture->out,
                 .watches = watches, .n_watches = fixture->count,
                 .interval_ns = INTERVAL, .reconcile_ns = RECONCILE,
+                .provenance = fixture->provenance,
                 .next_sequence = next_sequence, .unwatched_since_ns = unwatched_since_ns,
                 .drain = fixture->drain, .drain_context = fixture,
         };

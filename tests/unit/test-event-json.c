@@ -313,12 +313,43 @@ static void long_names(void **state) {
         json = json_free(json);
 }
 
+/* Many files that their packages explain. */
+static void of_packages(void **state) {
+        static const struct event_package list[] = {
+                { .name = { (const uint8_t *)"s\"sl", 4 }, .before = { (const uint8_t *)"1", 1 }, .version = { (const uint8_t *)"2", 1 },
+                  .architecture = { (const uint8_t *)"amd64", 5 }, .manager = "dpkg", .what = "upgraded", .files = 14 },
+                { .name = { (const uint8_t *)"x", 1 }, .files = 1 },
+        };
+        const struct bytes paths[] = { bytes_of_string("/a"), bytes_of_string("/b\n") };
+        const struct event_packages packages = { .items = list, .count = 2, .all = 70, .paths = paths, .n_paths = 2, .links = 3 };
+        _cleanup_buffer_ struct buffer buffer = BUFFER_NULL;
+        struct event event = an_event(NULL);
+        struct json *json = json_new();
+
+        (void)state;
+        event.message = "apt upgraded";
+        event.packages = &packages;
+        event.count = 1;
+        event.first_ns = 1000000000u;
+        event.last_ns = 2000000000u;
+        assert_int_equal(event_json_write(&buffer, json, &event, &host), 0);
+        assert_non_null(strstr(buffer_string(&buffer), "\"start\":\"1970-01-01T00:00:01.000000Z\""));
+        assert_non_null(strstr(buffer_string(&buffer), "\"end\":\"1970-01-01T00:00:02.000000Z\""));
+        assert_non_null(strstr(buffer_string(&buffer), "\"count\":1,"));
+        assert_non_null(strstr(buffer_string(&buffer),
+                               "\"packages\":{\"count\":70,\"links\":3,\"list\":["
+                               "{\"architecture\":\"amd64\",\"before\":\"1\",\"manager\":\"dpkg\",\"name\":\"s\\\"sl\","
+                               "\"version\":\"2\",\"what\":\"upgraded\",\"files\":14},{\"name\":\"x\",\"files\":1}],"
+                               "\"sample\":[\"/a\",\"/b\\\\x0a\"]}"));
+        json = json_free(json);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(change_of_a_file),    cmocka_unit_test(appeared_with_facts),
                 cmocka_unit_test(of_nephronix_itself), cmocka_unit_test(severities),
                 cmocka_unit_test(hostile_names),       cmocka_unit_test(long_names),
-                cmocka_unit_test(folded),
+                cmocka_unit_test(folded),              cmocka_unit_test(of_packages),
         };
 
         return cmocka_run_group_tests(tests, set_zone, NULL);

@@ -260,6 +260,17 @@ static void quotes_in_place(void **state) {
                             "\"kept\\" "\"\\\"\\\\\\\\\\\\x0a\"" "\"\"" "\"\\\\\\\\\"");
 }
 
+/* Elements that are JSON already come out as they are, in the order in which they were added. */
+static void written_elements(void **state) {
+        struct fixture *fixture = *state;
+
+        json_append_written(fixture->json, "a.list", bytes_of_string("{\"z\":1}"));
+        json_append_written(fixture->json, "a.list", bytes_of_string("{\"b\":\"\\\\\"}"));
+        json_append_written(fixture->json, "nephronix.raw", bytes_of_string("{}"));
+        json_add_number(fixture->json, "a.n", 2);
+        assert_string_equal(written(fixture), "{\"a\":{\"list\":[{\"z\":1},{\"b\":\"\\\\\"}],\"n\":2}}");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
@@ -267,6 +278,7 @@ int main(void) {
                 TEST(nothing),         TEST(nests_and_sorts), TEST(writes_values),   TEST(gathers_arrays),
                 TEST(first_one_stays), TEST(odd_paths),       TEST(raw_bytes),       TEST(raw_is_taken),
                 TEST(hostile_strings), TEST(many_paths),      TEST(base64),          TEST(quotes_in_place),
+                TEST(written_elements),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

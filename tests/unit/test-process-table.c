@@ -662,8 +662,37 @@ static void test_any_order(void **unused) {
         }
 }
 
+/* Who is held is remembered, with those he comes from, until he is released. */
+static void test_held(void **state) {
+        struct fake fake = { .count = 0 };
+        struct process_table *table = table_of(&fake);
+        const struct origin origin = origin_of(101, 20);
+        struct actor actor;
+
+        (void)state;
+        process_table_follow(table, true);
+        starts(table, facts_of(100, 1, 10, "/usr/bin/dpkg"), SECOND);
+        starts(table, facts_of(101, 100, 20, "/bin/sh"), SECOND);
+        assert_true(process_table_lives(table, &origin, SECOND));
+        process_table_hold(table, 101, 20);
+        process_table_hold(table, 101, 20);
+        ends(table, 101, 20, 2 * SECOND);
+        ends(table, 100, 10, 2 * SECOND);
+        assert_false(process_table_lives(table, &origin, 2 * SECOND));
+        starts(table, facts_of(102, 1, 30, "/bin/true"), 1000 * SECOND);
+        assert_true(actor_of(table, 101, 20, 1000 * SECOND, &actor));
+        assert_int_equal(actor.n_ancestors, 1);
+        process_table_release(table, 101, 20);
+        assert_true(actor_of(table, 101, 20, 1000 * SECOND, &actor));
+        process_table_release(table, 101, 20);
+        process_table_release(table, 101, 20);
+        assert_false(actor_of(table, 101, 20, 1000 * SECOND, &actor));
+        (void)process_table_free(table);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_held),
                 cmocka_unit_test(test_exit_is_merged),
                 cmocka_unit_test(test_reused_pid),
                 cmocka_unit_test(test_execve),

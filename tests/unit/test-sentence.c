@@ -467,6 +467,20 @@ static void tells_disguise_and_count(void **state) {
         assert_non_null(strstr(buffer_string(&whole), "...; 18446744073709551615 like it between "));
 }
 
+static void tells_proof(void **state) {
+        static const struct watch kind = { .noun = "file", .label = "{path}" };
+        struct record record = plain();
+        const struct change change = { CHANGE_APPEARED, fields, NULL, &record };
+        const struct action action = { .sentence = "{path} was created" };
+        struct event event = { .kind = &kind, .action = &action, .change = &change };
+
+        (void)state;
+        event_add(&event, "nephronix.proof.verdict", FIELD_TEXT, value_string("unowned"));
+        assert_sentence(&event, "/boot/x was created");
+        event_add(&event, "nephronix.proof.why", FIELD_TEXT, value_string("no package\n owns it"));
+        assert_sentence(&event, "/boot/x was created; no package\\x0a owns it");
+}
+
 #define ALICE .flags = PROCESS_HAS_USERS | PROCESS_HAS_LOGIN, .user = 1000, .effective_user = 1000, .login_user = 1000
 #define TEXT(text) { .data = (const uint8_t *)(text), .size = sizeof(text) - 1 }
 
@@ -580,6 +594,7 @@ int main(void) {
                 cmocka_unit_test(values_are_not_templates),
                 cmocka_unit_test(names_differences),
                 cmocka_unit_test(names_bits_of_what_appears),
+                cmocka_unit_test(tells_proof),
                 cmocka_unit_test(names_several),
                 cmocka_unit_test(names_words),
                 cmocka_unit_test(names_users),
