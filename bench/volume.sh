@@ -28,7 +28,7 @@ written() {
       esac
     done <"/proc/$pid/io"
   done
-  REPLY="$all $disk $(cat "$folder"/state/ledger/* | wc -c)"
+  REPLY="$all $disk $(cat "$folder"/state/ledger/events-* | wc -c)"
 }
 
 # hourly BYTES: MiB in an hour, one digit

@@ -15,6 +15,7 @@ enum { ANCHORS_MOST = 64 };
 
 struct request {
         const char *folder;             /* NULL: that of the configuration */
+        const char *allowed_signers;    /* NULL: what lies in the folder */
         struct buffer since;
         struct verify_anchor anchors[ANCHORS_MOST];
         size_t n_anchors;
@@ -77,6 +78,14 @@ static void say_for_people(const struct verify_result *result, bool coloured, st
         if (result->kind != VERIFY_FINE && result->records)
                 buffer_printf(text, "   records %llu to %llu are as they were written\n", (unsigned long long)result->first,
                               (unsigned long long)result->last);
+        if (result->seals) {
+                buffer_printf(text, "   %llu seals, the last one of record %llu, ", (unsigned long long)result->seals,
+                              (unsigned long long)result->sealed);
+                timestamp_local(text, &result->sealed_at);
+                buffer_append_string(text, result->own_signers ? "; their first key is vouched for by nobody but the folder itself\n" : "\n");
+        } else if (result->records) {
+                buffer_append_string(text, "   nothing of it is sealed\n");
+        }
         if (result->unchained)
                 buffer_printf(text, "   %llu records are from before there was a chain: nothing can be said of them\n",
                               (unsigned long long)result->unchained);
@@ -110,6 +119,11 @@ static int say_as_json(const struct verify_result *result, struct buffer *text) 
                 json_add_string(json, "head", buffer_bytes(&head));
                 json_add_bool(json, "genesis", result->genesis);
         }
+        json_add_number(json, "seals", result->seals);
+        if (result->seals) {
+                json_add_number(json, "sealed", result->sealed);
+                json_add_text(json, "signers", result->own_signers ? "of the folder" : "given");
+        }
         json_add_number(json, "unchained", result->unchained);
         json_add_number(json, "breaks", result->breaks);
         r = json_write(json, text);
@@ -121,6 +135,7 @@ static int say_as_json(const struct verify_result *result, struct buffer *text) 
 static int verify(struct request *request, const char *folder) {
         struct verify_options options = {
                 .folder = folder,
+                .allowed_signers = request->allowed_signers,
                 .since = request->since.size ? (const char *)request->since.data : NULL,
                 .anchors = request->anchors,
                 .n_anchors = request->n_anchors,
@@ -131,6 +146,10 @@ static int verify(struct request *request, const char *folder) {
 
         if (r == -ENOENT)
                 output_say("there is no ledger in %s", folder);
+        else if (r == -EINVAL && request->allowed_signers)
+                output_say("%s names no Ed25519 key that may sign for nephronix-seal", request->allowed_signers);
+        else if (r == -ENOKEY)
+                output_say("cannot read %s", request->allowed_signers);
         else if (r < 0)
                 output_say_why(r, "cannot read the ledger in %s", folder);
         if (r < 0)
@@ -152,6 +171,7 @@ static int verify_run(const struct command *command, int argc, char **argv) {
         static const struct option options[] = {
                 { "since", required_argument, NULL, 's' },
                 { "head", required_argument, NULL, 'H' },
+                { "allowed-signers", required_argument, NULL, 'f' },
                 { "json", no_argument, NULL, 'j' },
                 { "help", no_argument, NULL, 'h' },
                 { 0 },
@@ -160,7 +180,7 @@ static int verify_run(const struct command *command, int argc, char **argv) {
         _cleanup_free_ char *path = NULL;
         int letter;
 
-        while ((letter = command_option(&verb_verify, argc, argv, "s:jh", options)) >= 0)
+        while ((letter = command_option(&verb_verify, argc, argv, "s:f:jh", options)) >= 0)
                 switch (letter) {
                 case 's':
                         buffer_clear(&request.since);
@@ -174,6 +194,9 @@ static int verify_run(const struct command *command, int argc, char **argv) {
                         if (!parse_anchor(optarg, &request.anchors[request.n_anchors++]))
                                 return command_usage(&verb_verify, "\"%s\" is no head: 64 hexadecimal digits, a record's number and ':' "
                                                                    "may stand before them", optarg);
+                        break;
+                case 'f':
+                        request.allowed_signers = optarg;
                         break;
                 case 'j':
                         request.json = true;
@@ -200,10 +223,12 @@ static int verify_run(const struct command *command, int argc, char **argv) {
 
 const struct verb verb_verify = {
         .name = "verify",
-        .synopsis = "[--since TIME] [--head [N:]HASH]... [--json] [FOLDER]",
-        .summary = "Says whether the ledger is as it was written",
+        .synopsis = "[--since TIME] [--head [N:]HASH]... [--allowed-signers FILE] [--json] [FOLDER]",
+        .summary = "Says whether the ledger is as it was written and sealed",
         .options = "  -s, --since TIME     judges what was written from then on: \"yesterday\", \"2026-11-23 10:00\", \"-1h\"\n"
                    "      --head [N:]HASH  the ledger must have a record of this hash, record N if that is said; may be repeated\n"
+                   "  -f, --allowed-signers FILE\n"
+                   "                       the key that may sign the first seal, as ssh-keygen(1) has it; without it, the one in FOLDER\n"
                    "  -j, --json           one JSON object\n"
                    "  FOLDER               a ledger's folder, or a copy of it; else that of the configuration\n"
                    "\nExit status: 0 it is; 1 it is not: the first bad record is named; 2 that cannot be told.\n",

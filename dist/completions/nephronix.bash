@@ -27,7 +27,7 @@ _nephronix() {
   done
 
   case $previous in
-    --config)
+    --config | --allowed-signers)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -42,7 +42,7 @@ _nephronix() {
         status) words='--json --help' ;;
         events) words='--follow --since --watch --severity --round --lines --json --help' ;;
         inventory | diff) words="--json --help $(_nephronix_watches "$file")" ;;
-        verify) words='--since --head --json --help' ;;
+        verify) words='--since --head --allowed-signers --json --help' ;;
         check-config) words='--print --json --help' ;;
       esac
       ;;

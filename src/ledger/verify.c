@@ -5,6 +5,7 @@
 
 #include "ledger-reader.h"
 #include "ledger.h"
+#include "verify-seals.h"
 
 enum { PAST = 64 };                     /* heads that are remembered: so many inserted lines in a row are named exactly */
 
@@ -33,6 +34,7 @@ struct verify {
         struct past past[PAST];         /* those before it and itself; a ring */
         uint64_t n_past;
         bool any;
+        struct verify_seals *seals;
 };
 
 static bool same(const uint8_t a[CHAIN_HASH_SIZE], const uint8_t b[CHAIN_HASH_SIZE]) {
@@ -43,6 +45,8 @@ static const char *const kind_names[] = {
         [VERIFY_FINE] = "fine",           [VERIFY_EDITED] = "edited",       [VERIFY_REMOVED] = "removed",
         [VERIFY_INSERTED] = "inserted",   [VERIFY_REORDERED] = "reordered", [VERIFY_TRUNCATED] = "truncated",
         [VERIFY_SWAPPED] = "archive swapped", [VERIFY_DAMAGED] = "archive damaged", [VERIFY_JOINED] = "two chains joined",
+        [VERIFY_REWRITTEN] = "rewritten", [VERIFY_LATER_KEY] = "sealed with a later key", [VERIFY_UNKNOWN_KEY] = "unknown key",
+        [VERIFY_SEAL_EDITED] = "seal edited", [VERIFY_SEAL_REMOVED] = "seal removed",
 };
 
 const char *verify_kind_name(enum verify_kind kind) {
@@ -154,6 +158,14 @@ static void say_removed(struct verify *verify, const struct record *record) {
                               (unsigned long long)record->sequence);
 }
 
+/* The last good record is what a seal has signed: it is none of what was edited. */
+static bool sealed_as_is(struct verify *verify) {
+        const struct verify_seal *seal;
+
+        return verify_seals_peek(verify->seals, &seal) > 0 && seal->kind == VERIFY_FINE && seal->seal.last == verify->last.sequence &&
+               same(seal->seal.head, verify->last.hash);
+}
+
 static int judge(struct verify *verify, const struct record *record) {
         struct verify_result *result = verify->result;
         const struct record *last = &verify->last;
@@ -187,7 +199,7 @@ static int judge(struct verify *verify, const struct record *record) {
                 say_removed(verify, record);
         } else if (record->opens && record->sequence == last->sequence + 1 && rest.bounded && !rest.boundary_holds) {
                 say_swapped(verify, record, "is of another ledger");
-        } else if (record->sequence == last->sequence + 1 && rest.any && !rest.goes_on) {
+        } else if (record->sequence == last->sequence + 1 && ((rest.any && !rest.goes_on) || sealed_as_is(verify))) {
                 found(verify, VERIFY_EDITED, record->sequence, record->sequence);
                 buffer_append_string(&result->text, " was edited");
         } else {
@@ -255,9 +267,70 @@ static bool is_before_chain(struct verify *verify, const struct record *record) 
         return true;
 }
 
+static void say_seal(struct verify *verify, const struct verify_seal *seal) {
+        struct verify_result *result = verify->result;
+
+        result->kind = seal->kind;
+        result->bad_first = seal->seal.first;
+        result->bad_last = seal->seal.last > seal->seal.first ? seal->seal.last : seal->seal.first;
+        buffer_append_bytes(&result->text, buffer_bytes(&seal->text));
+}
+
+/* Compares the seals up to this record, whose hash is known, with it. Those before the first record are only passed ('expired'):
+ * else a seal is of a record that has just gone by. 1: go on; 0: that was bad; or negative errno. */
+static int check_seals(struct verify *verify, uint64_t sequence, const uint8_t hash[CHAIN_HASH_SIZE], bool expired) {
+        struct verify_result *result = verify->result;
+        const struct verify_seal *seal;
+        int r;
+
+        while ((r = verify_seals_peek(verify->seals, &seal)) > 0 && seal->seal.last <= sequence) {
+                bool there = seal->seal.last == sequence && same(seal->seal.head, hash);
+
+                if (seal->kind != VERIFY_FINE) {
+                        say_seal(verify, seal);
+                        return 0;
+                }
+                if (!there && (seal->seal.last == sequence || !expired)) {
+                        found(verify, VERIFY_REWRITTEN, seal->seal.first < seal->seal.last ? seal->seal.first : seal->seal.last,
+                              seal->seal.last);
+                        buffer_printf(&result->text, " %s not what seal %llu signed: rewritten, with links that fit",
+                                      result->bad_first == result->bad_last ? "is" : "are", (unsigned long long)seal->seal.number);
+                        return 0;
+                }
+                result->seals++;
+                result->sealed = seal->seal.last;
+                result->sealed_at = seal->seal.at;
+                verify_seals_take(verify->seals);
+        }
+        return r < 0 ? r : 1;
+}
+
+/* Seals of records that are not there. */
+static int check_seals_left(struct verify *verify) {
+        struct verify_result *result = verify->result;
+        const struct verify_seal *seal;
+        int r = check_seals(verify, verify->last.sequence, verify->last.hash, !verify->any);
+
+        if (r <= 0)
+                return r;
+        r = verify_seals_peek(verify->seals, &seal);
+        if (r <= 0)
+                return r;
+        if (seal->kind != VERIFY_FINE) {
+                say_seal(verify, seal);
+                return 0;
+        }
+        found(verify, VERIFY_TRUNCATED, verify->last.sequence + 1, seal->seal.last);
+        buffer_printf(&result->text, " %s missing at the end: seal %llu has signed %s",
+                      result->bad_first == result->bad_last ? "is" : "are", (unsigned long long)seal->seal.number,
+                      result->bad_first == result->bad_last ? "it" : "them");
+        return 0;
+}
+
 /* 1: go on; 0: that was bad. */
 static int check(struct verify *verify, const struct record *record) {
         struct verify_result *result = verify->result;
+        int r;
 
         if (!verify->any && is_older(verify))
                 return 1;
@@ -279,14 +352,21 @@ static int check(struct verify *verify, const struct record *record) {
                                       (unsigned long long)record->sequence);
                         return 0;
                 }
+                if (!result->unchained && record->link.begins == CHAIN_GOES_ON) {
+                        r = check_seals(verify, record->sequence - 1, record->link.prev, true);
+                        if (r <= 0)
+                                return r;
+                }
                 accept(verify, record);
                 return 1;
         }
         if (!record->linked || !record->numbered || !same(record->link.prev, verify->last.hash)) {
-                int r = judge(verify, record);
-
+                r = judge(verify, record);
                 return r < 0 ? r : 0;
         }
+        r = check_seals(verify, verify->last.sequence, verify->last.hash, !verify->any);
+        if (r <= 0)
+                return r;
         if (record->sequence <= verify->last.sequence) {
                 found(verify, VERIFY_EDITED, record->sequence, record->sequence);
                 buffer_printf(&result->text, " comes behind record %llu", (unsigned long long)verify->last.sequence);
@@ -341,6 +421,8 @@ static int read_all(struct verify *verify) {
                 return 0;
         }
         if (r == 0)
+                r = check_seals_left(verify);
+        if (r >= 0 && verify->result->kind == VERIFY_FINE)
                 check_anchors(verify);
         return r;
 }
@@ -352,7 +434,12 @@ int verify_ledger(const struct verify_options *options, struct verify_result *re
         *ret = (struct verify_result){ .text = BUFFER_NULL };
         r = ledger_reader_open(options->folder, &verify.reader);
         if (r == 0)
+                r = verify_seals_open(options->folder, options->allowed_signers, options->since, &verify.seals);
+        if (r >= 0) {
+                ret->own_signers = !options->allowed_signers;
                 r = read_all(&verify);
+        }
+        (void)verify_seals_close(verify.seals);
         (void)ledger_reader_close(verify.reader);
         buffer_done(&verify.line);
         return r < 0 ? r : buffer_error(&ret->text);

@@ -421,6 +421,7 @@ static int on_batch(void *context) {
                 round_now(observer, false);
         if (now_ns >= observer->checked_ns + CHECK_EVERY_NS) {
                 check_sources(observer);
+                recorder_tick(observer->recorder);
                 observer->checked_ns = now_ns;
         }
         return sleep_until_due(observer);

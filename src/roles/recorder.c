@@ -15,6 +15,7 @@
 #include "json.h"
 #include "ledger.h"
 #include "rounds-text.h"
+#include "sealer.h"
 #include "sentence.h"
 #include "text-log.h"
 #include "timestamp.h"
@@ -26,6 +27,9 @@ enum {
         FOLDER_MODE = 0750,
         EXPIRE_EVERY_S = 600,
         ALERT_PAUSE_S = 2,              /* between two notices to people */
+        SEAL_EVERY_S = 600,             /* also when nothing was written */
+        SEAL_RECORDS = 4096,            /* or when so many were */
+        SEAL_PAUSE_S = 10,              /* but no sooner: a seal waits for the disk four times */
 };
 
 static const struct action ledger_gone = { "ledger-gone", "file", "deletion", SEVERITY_CRITICAL, true, NULL };
@@ -45,6 +49,10 @@ static const struct {
                             "the ledger was edited since nephronixd ran last; what is told from here on stands in a new segment" },
 };
 
+static const struct action seal_key_created = { "seal-key-created", "configuration", "creation", SEVERITY_MEDIUM, true, NULL };
+static const struct action seal_broken = { "seal-broken", "file", "change", SEVERITY_CRITICAL, true, NULL };
+
+static const struct trouble_words not_sealed = { "the ledger cannot be sealed", "the ledger is sealed again" };
 static const struct trouble_words not_kept = {
         "what is found cannot be kept; what is still there will be found again", "what is found is kept again",
 };
@@ -64,6 +72,11 @@ struct recorder {
         struct rounds_text *rounds;
         uint64_t first_ledger_sequence; /* the last one when it was opened */
         int first_standing;             /* enum ledger_standing: what the memory says of it */
+        struct sealer *sealer;
+        int seal_standing;              /* enum sealer_standing, of the start */
+        uint64_t sealed_s;              /* monotonic; 0: not yet in this life */
+        struct trouble sealing;
+        struct buffer seal_text;        /* of an event that waits for its round */
         uint64_t drained;               /* outbox number up to which all is told */
         uint64_t alerted;               /* up to which alerts went out: they do not wait for a log that is full */
         bool filed;                     /* this round had a transaction */
@@ -289,6 +302,22 @@ static int file_notice(struct recorder *recorder, const struct round *round) {
         return r < 0 ? r : baseline_of(recorder)->ops->file(baseline_of(recorder), OUTBOX_ALERT, buffer_bytes(&entry));
 }
 
+static int set_number_fact(struct recorder *recorder, const char *name, uint64_t number) {
+        uint64_t big = htobe64(number);
+
+        return baseline_of(recorder)->ops->set_fact(baseline_of(recorder), name, bytes_of(&big, sizeof(big)));
+}
+
+static uint64_t get_number_fact(struct recorder *recorder, const char *name) {
+        uint64_t big = 0;
+        size_t size = 0;
+
+        if (baseline_of(recorder)->ops->get_fact(baseline_of(recorder), name, &big, sizeof(big), &size) <= 0 ||
+            size != sizeof(big))
+                return 0;
+        return be64toh(big);
+}
+
 /* The last line that is on disk for good, and its hash: a ledger that lacks it at the next start was tampered with. */
 struct ledger_point {
         uint64_t sequence;              /* big-endian */
@@ -298,10 +327,13 @@ struct ledger_point {
 static int set_ledger_point(struct recorder *recorder) {
         struct ledger_point point = { .sequence = htobe64(ledger_last_sequence(recorder->ledger)) };
 
+        int r;
+
         if (!ledger_is_headed(recorder->ledger))
                 return 0;
         ledger_head(recorder->ledger, point.head);
-        return baseline_of(recorder)->ops->set_fact(baseline_of(recorder), "ledger", bytes_of(&point, sizeof(point)));
+        r = baseline_of(recorder)->ops->set_fact(baseline_of(recorder), "ledger", bytes_of(&point, sizeof(point)));
+        return r < 0 || !recorder->sealer ? r : set_number_fact(recorder, "seals", sealer_number(recorder->sealer));
 }
 
 static int expect_ledger_point(struct recorder *recorder) {
@@ -326,22 +358,6 @@ static int settle(struct recorder *recorder) {
         if (r == 0)
                 r = baseline_of(recorder)->ops->settle(baseline_of(recorder), recorder->drained);
         return r == 0 ? set_ledger_point(recorder) : r;
-}
-
-static int set_number_fact(struct recorder *recorder, const char *name, uint64_t number) {
-        uint64_t big = htobe64(number);
-
-        return baseline_of(recorder)->ops->set_fact(baseline_of(recorder), name, bytes_of(&big, sizeof(big)));
-}
-
-static uint64_t get_number_fact(struct recorder *recorder, const char *name) {
-        uint64_t big = 0;
-        size_t size = 0;
-
-        if (baseline_of(recorder)->ops->get_fact(baseline_of(recorder), name, &big, sizeof(big), &size) <= 0 ||
-            size != sizeof(big))
-                return 0;
-        return be64toh(big);
 }
 
 static int set_facts(struct recorder *recorder) {
@@ -544,6 +560,73 @@ static void expire(struct recorder *recorder) {
                 diagnostics_error(r, "old archives could not be removed");
 }
 
+/* The head goes to the system's log as well: what was cut off behind it shows there. */
+static void seal(struct recorder *recorder, const char *reason) {
+        uint8_t head[CHAIN_HASH_SIZE];
+        _cleanup_buffer_ struct buffer hex = BUFFER_NULL;
+        uint64_t last = ledger_last_sequence(recorder->ledger), number;
+        int r;
+
+        if (!recorder->sealer || !ledger_is_headed(recorder->ledger) || recorder->writing.error || recorder->keeping.error)
+                return;
+        number = sealer_number(recorder->sealer);
+        recorder->sealed_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
+        ledger_head(recorder->ledger, head);
+        r = ledger_sync(recorder->ledger);
+        if (r == 0)
+                r = sealer_seal(recorder->sealer, last, head, recorder->options.event_host.boot_id, reason);
+        trouble_note(&recorder->sealing, recorder->engine, r);
+        if (r < 0)
+                return;
+        chain_hex_append(&hex, head);
+        diagnostics_info("seal %llu of the ledger (%s): head %llu:%s", (unsigned long long)number, reason, (unsigned long long)last,
+                         buffer_string(&hex));
+}
+
+static void seal_if_due(struct recorder *recorder) {
+        uint64_t now_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u, age_s = now_s - recorder->sealed_s;
+
+        if (recorder->options.once || !recorder->sealer)
+                return;
+        if (recorder->sealed_s == 0)
+                seal(recorder, "start");
+        else if (age_s >= SEAL_EVERY_S)
+                seal(recorder, "time");
+        else if (age_s >= SEAL_PAUSE_S && ledger_last_sequence(recorder->ledger) - sealer_last(recorder->sealer) >= SEAL_RECORDS)
+                seal(recorder, "records");
+}
+
+void recorder_tick(struct recorder *recorder) {
+        seal_if_due(recorder);
+}
+
+static void tell_seals(struct recorder *recorder) {
+        struct event event = { .action = &seal_key_created };
+        uint8_t key[SSHSIG_KEY_SIZE];
+
+        if (recorder->seal_standing == SEALER_STANDS)
+                return;
+        buffer_clear(&recorder->seal_text);
+        if (recorder->seal_standing == SEALER_SEALS_LOST) {
+                event.action = &seal_broken;
+                buffer_append_string(&recorder->seal_text, "seals of the ledger were removed or edited since nephronixd ran last");
+        } else {
+                if (recorder->seal_standing == SEALER_KEY_LOST) {
+                        event.action = &seal_broken;
+                        buffer_append_string(&recorder->seal_text, "the key that seals the ledger was removed or damaged; ");
+                }
+                sealer_key(recorder->sealer, key);
+                buffer_append_string(&recorder->seal_text, "seals of the ledger begin with the key ");
+                sshsig_key_append(&recorder->seal_text, key);
+                buffer_append_string(&recorder->seal_text, ": keep it elsewhere, for nephronix verify --allowed-signers");
+        }
+        event.severity = event.action->severity;
+        event.message = buffer_string(&recorder->seal_text);
+        diagnostics_warn("%s", event.message);
+        (void)engine_notice(recorder->engine, &event);
+        recorder->seal_standing = SEALER_STANDS;
+}
+
 static void rotate(struct recorder *recorder) {
         const struct settings *settings = recorder->options.settings;
         int r = 0;
@@ -558,6 +641,8 @@ static void rotate(struct recorder *recorder) {
                 packed = r < 0 ? 0 : text_log_rotate(recorder->text_log);
                 if (packed < 0)
                         r = packed;
+                if (r >= 0 && ledger_live_size(recorder->ledger) >= settings->ledger_segment_size)
+                        seal(recorder, "rotation");
                 packed = r < 0 ? 0 : ledger_rotate(recorder->ledger);
                 if (packed < 0)
                         r = packed;
@@ -653,6 +738,7 @@ static void on_committed(struct engine_out *out, const struct round *round) {
                 expire(recorder);
         }
         rounds_text_clear(recorder->rounds);
+        seal_if_due(recorder);
 }
 
 /* Who fills the disk must not thereby silence the alerts: what a round that is not kept has found is told at once, each new
@@ -738,6 +824,26 @@ static bool is_full(int error) {
         return error == -ENOSPC || error == -EDQUOT;
 }
 
+/* That the ledger cannot be sealed is no reason not to watch either: it is said, and tried again. */
+static int open_sealer(struct recorder *recorder) {
+        const char *state = recorder->options.settings->state_directory;
+        _cleanup_buffer_ struct buffer ledger = BUFFER_NULL, keys = BUFFER_NULL;
+        int r;
+
+        buffer_printf(&ledger, "%s/ledger", state);
+        buffer_printf(&keys, "%s/seal", state);
+        if (buffer_error(&ledger) < 0 || buffer_error(&keys) < 0)
+                return -ENOMEM;
+        r = sealer_open(buffer_string(&ledger), buffer_string(&keys), &recorder->sealer);
+        if (r < 0) {
+                diagnostics_error(r, "%s", not_sealed.begins);
+                return 0;
+        }
+        /* A first key where there were seals already: somebody took both away. */
+        recorder->seal_standing = r == SEALER_BEGUN && get_number_fact(recorder, "seals") > 0 ? SEALER_KEY_LOST : r;
+        return 0;
+}
+
 int recorder_new(const struct recorder_options *options, struct recorder **ret) {
         struct recorder *recorder = calloc(1, sizeof(*recorder));
         int r = -ENOMEM;
@@ -748,6 +854,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         recorder->options = *options;
         recorder->writing.words = &not_written;
         recorder->keeping.words = &not_kept;
+        recorder->sealing.words = &not_sealed;
         recorder->missed = calloc(options->n_watches + 1, sizeof(*recorder->missed));
         recorder->out = (struct engine_out){
                 .event = on_event, .finish = on_finish, .committed = on_committed, .given_up = on_given_up,
@@ -766,6 +873,9 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
                 goto fail;
         recorder->first_ledger_sequence = ledger_last_sequence(recorder->ledger);
         recorder->first_standing = expect_ledger_point(recorder);
+        r = open_sealer(recorder);
+        if (r < 0)
+                goto fail;
         recorder->alerted_sequence = get_number_fact(recorder, "alerted");
         recorder->filed_sequence = get_number_fact(recorder, "filed");
         recorder->starting = true;
@@ -794,6 +904,8 @@ struct recorder *recorder_free(struct recorder *recorder) {
                 return NULL;
         (void)rounds_text_free(recorder->rounds);
         (void)ledger_close(recorder->ledger);
+        (void)sealer_close(recorder->sealer);
+        buffer_done(&recorder->seal_text);
         (void)text_log_close(recorder->text_log);
         (void)fd_close(recorder->workspace);
         free(recorder->workspace_path);
@@ -817,6 +929,7 @@ void recorder_attach(struct recorder *recorder, struct engine *engine) {
         if (recorder->first_standing > 0)
                 tell_harm(recorder, recorder->first_standing, false);
         recorder->first_standing = LEDGER_STANDS;
+        tell_seals(recorder);
 }
 
 uint64_t recorder_next_sequence(struct recorder *recorder) {
@@ -876,7 +989,10 @@ int recorder_stop(struct recorder *recorder) {
                 baseline->ops->abort(baseline);
                 return r;
         }
-        return baseline->ops->commit(baseline);
+        r = baseline->ops->commit(baseline);
+        if (r == 0)
+                seal(recorder, "stop");
+        return r;
 }
 
 int recorder_trouble(const struct recorder *recorder) {
