@@ -64,6 +64,8 @@ static const struct {
         { "module_refused", "load_module" },
 };
 
+static const char no_extras[] = "raw sockets and refused modules are not told of: this kernel takes no programs on its functions";
+
 static const struct {
         const char *reason, *kind;
 } losses[PROTO_LOSSES] = {
@@ -348,7 +350,10 @@ static int load(struct bpf_state *state, const struct btf *btf, unsigned wanted,
         return r;
 }
 
-static void attach_extras(struct bpf_state *state) {
+/* Whether all could be: where programs on functions can be loaded (arm64, Linux 6.1), they need not be attached. */
+static bool attach_extras(struct bpf_state *state) {
+        size_t before = state->n_attached;
+
         for (size_t i = 0; i < sizeof(extras) / sizeof(*extras); i++) {
                 struct bpf_program *program = bpf_object__find_program_by_name(state->extra->obj, extras[i].name);
                 struct bpf_link *link = program && bpf_program__autoload(program) ? bpf_program__attach(program) : NULL;
@@ -357,6 +362,7 @@ static void attach_extras(struct bpf_state *state) {
                         state->attached[state->n_attached++] =
                                 (struct attached){ .program = program, .link = link, .subjects = 1U << DELTA_INCIDENT };
         }
+        return state->n_attached - before == sizeof(extras) / sizeof(*extras);
 }
 
 /* Into the same ring. Whether it worked. */
@@ -391,7 +397,7 @@ static int load_either(struct bpf_state *state, unsigned wanted, const char **re
         if (r < 0 && r != -ENOMEM)
                 r = load(state, btf, wanted, false);
         if (r == 0 && !load_extras(state, btf))
-                *ret_reason = "raw sockets and refused modules are not told of: this kernel takes no programs on its functions";
+                *ret_reason = no_extras;
         btf__free(btf);
         if (r == -EPERM || r == -EACCES) {
                 *ret_reason = "BPF programs may not be loaded: CAP_BPF or CAP_PERFMON is missing";
@@ -486,8 +492,8 @@ static int bpf_open(const struct source_request *request, void **ret_state, unsi
                 state->subjects = attach(state) & request->wanted;
         /* libbpf read all of the kernel's types: 14 MiB that nobody needs any more. */
         (void)malloc_trim(0);
-        if (state->extra)
-                attach_extras(state);
+        if (state->extra && !attach_extras(state))
+                *ret_reason = no_extras;
         if (r == 0 && state->subjects == 0) {
                 *ret_reason = "none of our BPF programs could be attached";
                 r = -EOPNOTSUPP;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include "clock.h"
 #include "fd.h"
@@ -17,6 +18,8 @@ struct kernel_log_state {
         struct source_listener *listener;       /* borrowed */
         uint64_t events, lost;
         uint64_t woken_ns;                      /* wall clock: when it last stood at the end */
+        dev_t device;                           /* of the file that was opened: another one may get its descriptor */
+        ino_t inode;
 };
 
 static void kernel_log_close(void *data) {
@@ -82,6 +85,7 @@ static int kernel_log_open(const struct source_request *request, void **ret_stat
                            const char **ret_reason) {
         struct coverage coverage = { .kind = "kernel-messages", .mechanism = "kmsg", .level = COVERAGE_FULL };
         struct kernel_log_state *state;
+        struct stat status;
         int r;
 
         if (!request->host->live) {
@@ -99,8 +103,10 @@ static int kernel_log_open(const struct source_request *request, void **ret_stat
                 state->file.fd = -1;
                 return refuse(state, r, ret_reason);
         }
-        if (lseek(state->file.fd, 0, SEEK_END) < 0)
+        if (fstat(state->file.fd, &status) < 0 || lseek(state->file.fd, 0, SEEK_END) < 0)
                 return refuse(state, -errno, ret_reason);
+        state->device = status.st_dev;
+        state->inode = status.st_ino;
         r = loop_add(request->loop, &state->file, EPOLLIN);
         if (r < 0) /* EPERM: a plain file, which some containers put there */
                 return refuse(state, r == -EPERM ? -ENODEV : r, ret_reason);
@@ -114,7 +120,9 @@ static int kernel_log_open(const struct source_request *request, void **ret_stat
 static void kernel_log_check(void *data) {
         struct kernel_log_state *state = data;
 
-        if (lseek(state->file.fd, 0, SEEK_CUR) < 0 && errno == EBADF)
+        struct stat status;
+
+        if (fstat(state->file.fd, &status) < 0 || status.st_dev != state->device || status.st_ino != state->inode)
                 end(state, "the descriptor of /dev/kmsg was closed");
 }
 

@@ -510,9 +510,11 @@ static int collect_one(struct modules_state *state, struct bytes name) {
         entry.name = text;
 
         set_clear(state->set);
-        if (line)
+        /* The kernel tells of the removal before the list does without it, and not again: one that is on its way out is gone. If it
+         * stays like that (its exit function does not return), a look at all of them finds it. */
+        if (line && !bytes_equal(line->state, bytes_of_string("Unloading")))
                 r = add_listed(state, sys, line, has_entry ? &entry : NULL);
-        else if (has_entry)
+        else if (!line && has_entry)
                 r = add_if_hidden(state, sys, &entry, &read_again);
         free(entry.version);
         free(entry.srcversion);

@@ -39,23 +39,36 @@ static void test_a_line(void **unused) {
         listen_close(&listen);
 }
 
-static void test_closed_under_us(void **unused) {
+/* How: closed, or something else under its number. */
+static void check_closed(bool replaced) {
         struct listen listen;
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-        (void)unused;
+        assert_true(null >= 0);
         listen_open_or_skip(&listen, &source_kernel_log, 0);
         for (int fd = 3; fd < 64; fd++) {
                 char path[64], target[64] = "";
 
                 (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
                 if (readlink(path, target, sizeof(target) - 1) > 0 && strcmp(target, "/dev/kmsg") == 0)
-                        (void)close(fd);
+                        (void)(replaced ? dup2(null, fd) : close(fd));
         }
+        (void)close(null);
         source_kernel_log.check(listen.state);
         source_kernel_log.check(listen.state);
         assert_non_null(strstr(buffer_string(&listen.text), "\nended kmsg "));
         assert_null(strstr(strstr(buffer_string(&listen.text), "ended kmsg ") + 1, "ended"));
         listen_close(&listen);
+}
+
+static void test_closed_under_us(void **unused) {
+        (void)unused;
+        check_closed(false);
+}
+
+static void test_replaced_under_us(void **unused) {
+        (void)unused;
+        check_closed(true);
 }
 
 static void test_a_tree_has_none(void **unused) {
@@ -74,7 +87,7 @@ static void test_a_tree_has_none(void **unused) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_line),
-                cmocka_unit_test(test_closed_under_us),
+                cmocka_unit_test(test_closed_under_us), cmocka_unit_test(test_replaced_under_us),
                 cmocka_unit_test(test_a_tree_has_none),
         };
 

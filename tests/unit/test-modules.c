@@ -198,8 +198,10 @@ static void test_one_of_them(void **unused) {
         tree_text(&fixture.tree, "secret/coresize", "77\n");
         tree_text(&fixture.tree, "proc/modules",
                   "zfs 500 3 a,b, Live 0xffffffffc0a00000 (POE)\n../../secret 1 1 - Live 0x0\n"
-                  "ext4 990000 2 - Live 0xffffffffc0000000\nnew 20480 1 - Loading 0x0 (+)\n");
+                  "ext4 990000 2 - Live 0xffffffffc0000000\nnew 20480 1 - Loading 0x0 (+)\n"
+                  "old 16384 0 - Unloading 0x0 (-)\n");
         write_module(&fixture.tree, "ext4", "coresize", "983040\n");
+        write_module(&fixture.tree, "old", "initstate", "going\n");
         write_module(&fixture.tree, "ext4", "version", "4\n");
         write_module(&fixture.tree, "rootkit", "initstate", "live\n");
         write_module(&fixture.tree, "rootkit", "taint", "OE\n");
@@ -210,15 +212,17 @@ static void test_one_of_them(void **unused) {
                                          "hidden=1\n");
         collect_one(&fixture, "../../secret", "name=../../secret size=1 state=live in_tree=1\n");
         collect_one(&fixture, "new", "");
+        collect_one(&fixture, "old", "");
         collect_one(&fixture, "printk", "");
         collect_one(&fixture, "ext", "");
         collect_one(&fixture, ".", "");
         collect_one(&fixture, "..", "");
         collect_one(&fixture, "gone", "");
 
-        /* the same as among all, before and after */
+        /* the same as among all, before and after; but one that is on its way out is there */
         collect(&fixture, "name=../../secret size=1 state=live in_tree=1\n"
                           "name=ext4 size=983040 state=live in_tree=1 version=4\n"
+                          "name=old size=16384 state=going in_tree=1\n"
                           "name=rootkit state=live taints=OE in_tree=0 signature=missing or not trusted hidden=1\n"
                           "name=zfs size=500 state=live taints=POE in_tree=0 signature=missing or not trusted\n");
         collect_one(&fixture, "ext4", "name=ext4 size=983040 state=live in_tree=1 version=4\n");
