@@ -7,7 +7,8 @@
 # A guest is a kernel (fetched through an apt root of our own, for it may be of another suite than the host's), an initramfs
 # (busybox and the kernel's modules), a disk that is a small Debian of the host's suite (mmdebstrap: our programs are built against
 # the host's libraries) and is never written to for good, and a disk with what is tested. It is emulated: stock kernels are to
-# boot where there is no KVM too.
+# boot where there is no KVM too. A guest of another architecture has a Debian of its own, unpacked and not configured, for nothing
+# here runs its scripts; our programs are cross-built against it.
 #
 # The functions return 2 with $reason set where this host cannot do it, which is no failure.
 
@@ -18,8 +19,9 @@ mirror=${NEPHRONIX_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 reason=
 emulating=              # the process of the emulator
-# The guest's architecture: of the kernel, of Debian, of qemu.
+# The guest's architecture: of the kernel, of Debian, of qemu. $foreign is its Debian if it is not the host's.
 architecture=amd64
+foreign=
 
 # Suites by kernel. What sid has is not known before.
 declare -A suites=([5.10]=bullseye [6.1]=bookworm [6.12]=trixie [newest]=sid [arm64]=bookworm)
@@ -34,6 +36,10 @@ guest_modules=(inet_diag tcp_diag udp_diag raw_diag unix_diag netlink_diag af_pa
 # What the tests run in the guest, beside a minimal Debian and the libraries of our programs.
 guest_packages=(systemd systemd-sysv udev dbus libpam-systemd kmod procps iproute2 iputils-ping openssh-server openssh-client
   python3 jq strace gawk bsdextrautils dosfstools e2fsprogs btrfs-progs util-linux bpftool rpm gzip less)
+# Of another architecture, where nothing is configured: no services, and what building needs.
+foreign_packages=('?essential' kmod procps iproute2 iputils-ping python3 jq strace gawk bsdextrautils dosfstools e2fsprogs btrfs-progs
+  mount bpftool less busybox-static
+  libc6-dev linux-libc-dev libmnl-dev liblmdb-dev libsodium-dev libmd-dev zlib1g-dev libjansson-dev libbpf-dev)
 
 need_programs() {
   local program
@@ -43,6 +49,30 @@ need_programs() {
       return 2
     fi
   done
+}
+
+# need_packages PACKAGE...: has those installed that are not.
+need_packages() {
+  local package missing=()
+  need_programs apt-get dpkg-query || return
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+  printf '# installing %s\n' "${missing[*]}"
+  if ! DEBIAN_FRONTEND=noninteractive quietly apt-get -q -y -o DPkg::Lock::Timeout=500 install --no-install-recommends "${missing[@]}"; then
+    reason="${missing[*]} cannot be installed"
+    return 2
+  fi
+}
+
+# The host's suite, whose libraries our programs are built against.
+host_suite() {
+  suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  if ! grep -q '^ID=debian' /etc/os-release || [[ -z $suite ]]; then
+    reason='the host is no Debian, whose libraries the guest has to share'
+    return 2
+  fi
 }
 
 # quietly COMMAND...: what it said is shown only if it failed.
@@ -166,12 +196,16 @@ library_packages() {
 # make_disk TREE: makes the guest's first disk, with what our programs below TREE need. Sets $disk.
 make_disk() {
   local tree=$1 suite packages key
-  need_programs mmdebstrap mke2fs dpkg-query || return
-  suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  if [[ ! -e /usr/share/mmdebstrap ]] || ! grep -q '^ID=debian' /etc/os-release || [[ -z $suite ]]; then
-    reason='the host is no Debian, whose libraries the guest has to share'
-    return 2
+  need_programs mke2fs || return
+  if [[ -n $foreign ]]; then
+    disk=$foreign.ext4
+    [[ ! -s $disk ]] || return 0
+    quietly mke2fs -q -t ext4 -L guest -d "$foreign" -E lazy_itable_init=1 "$work/disk" 1500M || return 1
+    mv "$work/disk" "$disk"
+    return
   fi
+  need_programs mmdebstrap dpkg-query || return
+  host_suite || return
   mapfile -t packages < <({
     printf '%s\n' "${guest_packages[@]}"
     library_packages "$tree"
@@ -199,6 +233,10 @@ make_disk() {
 
 # make_tree: sets $tree, where the installer has put our programs as it would on the guest: $NEPHRONIX_DESTDIR if that is set.
 make_tree() {
+  if [[ -n $foreign ]]; then
+    cross_build
+    return
+  fi
   tree=${NEPHRONIX_DESTDIR:-}
   [[ -z $tree ]] || return 0
   tree=$work/tree
@@ -208,15 +246,108 @@ make_tree() {
   quietly bash "$work/source/installer" --destdir "$tree"
 }
 
+# --- another architecture --------------------------------------------------------------------------------------------
+
+declare -A triplets=([arm64]=aarch64-linux-gnu)
+
+# What the packages' own scripts would do, as far as a guest needs it: these cannot be run here.
+finish_foreign() {
+  local root=$1 package link
+  for package in passwd group; do
+    cp "$root/usr/share/base-passwd/$package.master" "$root/etc/$package" || return
+  done
+  [[ -e $root/usr/bin/sh ]] || ln -s dash "$root/usr/bin/sh"
+  ln -sf gawk "$root/usr/bin/awk"
+  # A linker follows them on the host.
+  while read -r link; do
+    ln -sfn --relative "$root$(readlink "$link")" "$link" || return
+  done < <(find "$root/usr/lib" -type l -lname '/*')
+  for package in "$2"/*.deb; do
+    dpkg-deb -f "$package" | sed '1a Status: install ok installed' && echo || return
+  done >"$root/var/lib/dpkg/status"
+  echo nephronix-guest >"$root/etc/hostname"
+  printf '127.0.0.1 localhost nephronix-guest\n::1 localhost\n' >"$root/etc/hosts"
+  mkdir -p "$root/nephronix" "$root/boot" "$root/dev" "$root/proc" "$root/run" "$root/sys" "$root/tmp" "$root/root"
+}
+
+# make_foreign: sets $foreign, the guest's Debian, against which our programs are built too.
+make_foreign() {
+  local suite key root=$work/foreign debs=$work/foreign-debs package directory
+  need_programs dpkg-deb sha256sum || return
+  host_suite || return
+  key=$(printf '%s\n' 1 "$suite" "$architecture" "${foreign_packages[@]}" | sha256sum | cut -c 1-16)
+  foreign=$cache/debian-$architecture-$key
+  [[ ! -d $foreign ]] || return 0
+  if [[ ! -e $keyring ]]; then
+    reason="there is no $keyring here"
+    return 2
+  fi
+  if ! quietly scratch_apt "$suite" apt-get update ||
+    ! quietly scratch_apt "$suite" apt-get install -y --download-only --no-install-recommends "${foreign_packages[@]}"; then
+    reason="the packages of $suite for $architecture cannot be fetched from $mirror"
+    return 2
+  fi
+  rm -rf "$root" "$debs"
+  mv "$work/apt-$suite-$architecture/cache/archives" "$debs"
+  mkdir -p "$work/apt-$suite-$architecture/cache/archives/partial"
+  for directory in bin lib sbin; do
+    mkdir -p "$root/usr/$directory"
+    ln -s "usr/$directory" "$root/$directory"
+  done
+  for package in "$debs"/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink --exclude='./usr/share/doc/*' \
+      --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' -C "$root" || return 1
+  done
+  finish_foreign "$root" "$debs" || return 1
+  rm -rf "$debs" "$cache/debian-$architecture"-*
+  mv "$root" "$foreign"
+}
+
+# cross_build: sets $tree, as the installer would make it.
+cross_build() {
+  local triplet=${triplets[$architecture]} build=$work/cross
+  need_programs "$triplet-gcc" meson ninja pkg-config clang bpftool || return
+  tree=$work/tree
+  cat >"$work/cross.ini" <<TEXT
+[binaries]
+c = '$triplet-gcc'
+ar = '$triplet-ar'
+strip = '$triplet-strip'
+pkgconfig = 'pkg-config'
+[properties]
+sys_root = '$foreign'
+pkg_config_libdir = '$foreign/usr/lib/$triplet/pkgconfig:$foreign/usr/share/pkgconfig'
+[built-in options]
+c_args = ['--sysroot=$foreign']
+c_link_args = ['--sysroot=$foreign']
+[host_machine]
+system = 'linux'
+cpu_family = '${triplet%%-*}'
+cpu = '${triplet%%-*}'
+endian = 'little'
+TEXT
+  quietly meson setup --cross-file "$work/cross.ini" -Doptimization=2 -Ddebug=false -Dwerror=false -Dtests=disabled -Drpm=disabled \
+    -Dbpf=enabled --prefix /usr/local --libexecdir libexec --sysconfdir /etc "$build" "$source_root" || return 1
+  quietly ninja -C "$build" || return 1
+  DESTDIR=$tree quietly meson install -C "$build" --no-rebuild || return 1
+  install -D -m 0644 "$tree/usr/local/share/nephronix/nephronix.conf" "$tree/etc/nephronix/nephronix.conf"
+}
+
 # --- a boot ----------------------------------------------------------------------------------------------------------
 
 # make_initramfs FILE: busybox, the modules of $kernel.
 make_initramfs() {
-  local root=$work/initramfs
-  need_programs busybox cpio gzip || return
+  local root=$work/initramfs busybox
+  need_programs cpio || return
+  if [[ -n $foreign ]]; then
+    busybox=$foreign/usr/bin/busybox
+  else
+    need_programs busybox || return
+    busybox=$(command -v busybox)
+  fi
   rm -rf "$root"
   mkdir -p "$root"/{bin,dev,proc,sys,root,lib}
-  cp "$(command -v busybox)" "$root/bin/busybox"
+  cp "$busybox" "$root/bin/busybox"
   cp -a "$kernel/tree/lib/modules" "$root/lib/"
   cp "$kernel/tree/boot-modules" "$root/"
   install -m 0755 "$source_root/tests/kernel/init" "$root/init"
