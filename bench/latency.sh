@@ -1,7 +1,8 @@
 #!/bin/bash
-# latency.sh - from the act to its line in the ledger, beside a bare reader of the same facility of the kernel: turn by turn, first
-# all acts with the bare readers and no nephronixd, then all acts with nephronixd and no bare reader. BENCH_ACTS says how many of each
-# kind; BENCH_FOLLOW=--awake keeps one CPU awake (see follow.c).
+# latency.sh - from the act to its line in the ledger, beside a bare reader of the same facility of the kernel and beside what an admin
+# has instead: turn by turn, first all acts with the bare readers and no nephronixd, then all acts with nephronixd and no bare reader, then
+# those that they can tell of with auditd, bpftrace and inotifywait, one after the other. BENCH_ACTS says how many of each kind;
+# BENCH_FOLLOW=--awake keeps one CPU awake (see follow.c).
 # shellcheck source=bench/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -45,6 +46,20 @@ kinds_of_fixture=(
   "package installed|fanotify $fixture/var/lib/dpkg moved|package $fixture/var/lib/dpkg"
 )
 
+# What each peer says of an act, where % is what a bare reader calls it. Of those without it a line is about the last act. auditd tells of a
+# file that is opened for writing, not that it was written.
+declare -A says=(
+  [file inotifywait]='CLOSE_WRITE,CLOSE %'
+  [exec bpftrace]='exec %;' [exec auditd]=' pid=% '
+  [connect bpftrace]='port %;' [connect auditd]='comm="act"'
+  [bpf bpftrace]='act loads;' [bpf auditd]='prog-id=% op=LOAD'
+  [kmsg dmesg]='%'
+  [login inotifywait]='MODIFY utmp'
+  [package inotifywait]='MOVED_TO status' [package auditd]='name="status"'
+)
+peers=(bpftrace auditd inotifywait dmesg)
+declare -A texts=([bpftrace]='bpftrace' [auditd]='auditd, its log' [inotifywait]='inotifywait -m' [dmesg]='dmesg -w')
+
 # act KIND: does the acts of this turn; "$work/acts" says what they were
 act() {
   local kind arguments
@@ -68,10 +83,12 @@ end() {
   wait "$1" || true
 }
 
-# Until the last act was told of, or for three seconds: what is not there then counts as missed.
+# Until the last act was told of, or for three seconds: what is not there then counts as missed. In what is said % is its column.
+#   await_last COLUMN [SAID]
 await_last() {
   local last try
   last=$(tail -n 1 "$work/acts" | cut -f "$1")
+  [[ -z ${2:-} ]] || last=${2/\%/"$last"}
   for ((try = 0; try < 30; try++)); do
     grep -qF -- "$last" "$work/followed" && break
     rest 0.1
@@ -82,13 +99,18 @@ await_last() {
 # that it may be about, so an act that is told together with a later one counts as missed.
 #   matched COLUMN FILE: times from that column of "$work/followed", the rest of the line names the act, as bare readers do
 #   matched ledger FILE
+#   matched peer FILE SAID: with % in it for what a bare reader calls the act
 matched() {
-  awk -F '\t' -v column="$1" '
-    FNR == NR { start[FNR] = $1; bare[FNR] = $2; ledger[FNR] = $3; count = FNR; next }
+  awk -F '\t' -v column="$1" -v said="${3:-}" '
+    FNR == NR {
+      start[FNR] = $1; bare[FNR] = $2; ledger[FNR] = $3; count = FNR
+      if (column == "peer") { ledger[FNR] = said; sub(/%/, $2, ledger[FNR]) }
+      next
+    }
     /^[0-9]/ {
       space = index($0, " ")
       at = substr($0, 1, space - 1); rest = substr($0, space + 1)
-      if (column != "ledger") {
+      if (column + 0) {
         space = index(rest, " ")
         if (!space) next
         if (column == 2) at = substr(rest, 1, space - 1)
@@ -96,7 +118,7 @@ matched() {
       }
       while (last < count && start[last + 1] + 0 <= at + 0) { last++; latest[bare[last]] = last }
       i = 0
-      if (column != "ledger") i = latest[rest]
+      if (column + 0) i = latest[rest]
       else for (j = last; j > 0 && j > last - 200; j--) if (index(rest, ledger[j])) { i = j; break }
       if (i && !told[i]++) printf "%.0f\n", at - start[i]
     }' "$work/acts" "$work/followed" >>"$2"
@@ -137,6 +159,73 @@ daemon_turn() {
   stop
 }
 
+# begin_PEER: starts it, sets $said: the file of what it says. end_PEER.
+
+begin_bpftrace() {
+  said=$work/bpftrace
+  # Each line at once.
+  start_bpftrace "$said" -B line -e 'tracepoint:sched:sched_process_exec { printf("exec %d;\n", pid) }
+    tracepoint:sock:inet_sock_set_state /args->newstate == 1/ { printf("port %d;\n", args->sport) }
+    tracepoint:syscalls:sys_enter_bpf /args->cmd == 5/ { printf("%s loads;\n", comm) }
+    BEGIN { printf("ready\n") }'
+  await_line "$said" ready
+}
+
+end_bpftrace() {
+  kill -INT "${pids[0]}"
+  wait "${pids[0]}" || true
+}
+
+begin_auditd() {
+  said=$work/audit/log
+  start_auditd "$work/audit"
+  auditctl -a always,exit -F arch=b64 -S execve >/dev/null
+  auditctl -a always,exit -F arch=b64 -S connect -F "exe=$BENCH_SCRATCH/act" >/dev/null
+  auditctl -w "$fixture/var/lib/dpkg" -p wa >/dev/null
+}
+
+end_auditd() { stop_auditd; }
+
+begin_inotifywait() {
+  said=$work/inotifywait
+  inotifywait -m -e close_write,modify,moved_to --format '%e %f' "$tree" "$fixture/run" "$fixture/var/lib/dpkg" \
+    >"$said" 2>"$said-said" &
+  pids=("$!")
+  at_end kill "$!"
+  await_line "$said-said" 'Watches established.'
+}
+
+end_inotifywait() { end "${pids[0]}"; }
+
+begin_dmesg() {
+  said=$work/dmesg
+  dmesg -w >"$said" &
+  pids=("$!")
+  at_end kill "$!"
+  await_line "$said" ''
+}
+
+end_dmesg() { end "${pids[0]}"; }
+
+# peer_turn PEER KIND...
+peer_turn() {
+  local peer=$1 row act what
+  shift
+  "begin_$peer"
+  rest 1
+  for row in "$@"; do
+    IFS='|' read -r _ _ act <<<"$row"
+    what=${says[${act%% *} $peer]:-}
+    [[ -n $what ]] || continue
+    follow_file "$said"
+    act "$act"
+    await_last 2 "$what"
+    end "$follower"
+    matched peer "$work/${act%% *}.$peer" "$what"
+  done
+  "end_$peer"
+}
+
 # Every event for itself, and one ledger file to follow.
 detail=('[Log]' 'SegmentSize=1T' '[Watch "processes"]' 'Detail=full' '[Watch "connections"]' 'Detail=full')
 for ((turn = 0; turn < turns; turn++)); do
@@ -146,6 +235,9 @@ for ((turn = 0; turn < turns; turn++)); do
   configure "$work/daemon-of-fixture" "HostRoot=$fixture" '[Log]' 'SegmentSize=1T' \
     "$(only packages users | sed '/^$/d')"
   daemon_turn "${kinds_of_fixture[@]}"
+  for peer in "${peers[@]}"; do
+    ! command -v "$peer" >/dev/null || peer_turn "$peer" "${kinds[@]}" "${kinds_of_fixture[@]}"
+  done
 done
 
 # quantiles FILE: p50 p90 p99 in microseconds, and how many there are
@@ -181,4 +273,14 @@ for kind in "${kinds[@]}" "${kinds_of_fixture[@]}"; do
   of_bare
   # shellcheck disable=SC2059
   printf "$row" '' 'nephronixd, ledger line, followed' "$n" "$p50" "$p90" "$p99" "$REPLY"
+  for peer in "${peers[@]}"; do
+    [[ -e $work/${act%% *}.$peer ]] || continue
+    quantiles "$work/${act%% *}.$peer"
+    of_bare
+    # shellcheck disable=SC2059
+    printf "$row" '' "${texts[$peer]}, followed" "$n" "$p50" "$p90" "$p99" "$REPLY"
+  done
+done
+for peer in "${peers[@]}"; do
+  command -v "$peer" >/dev/null || printf 'skip: there is no %s here\n' "$peer"
 done

@@ -280,6 +280,14 @@ ledger_file() {
 
 # --- a peer ---------------------------------------------------------------------------------------------------------------
 
+# start_bpftrace FILE ARGUMENT...: what it prints goes to FILE. It looks for tracepoints where debugfs should be.
+start_bpftrace() {
+  # shellcheck disable=SC2016 # not this shell's
+  unshare --mount bash -c 'mount -t debugfs bench /sys/kernel/debug && exec bpftrace "$@"' bench "${@:2}" >"$1" 2>"$1-said" &
+  pids=("$!")
+  at_end kill "$!"
+}
+
 # start_auditd FOLDER: with Debian's configuration, but its log is FOLDER/log and is not cut; no rules; $pids are it and the kernel's
 # thread. Audit is off again, and as it was, after stop_auditd or at the end.
 start_auditd() {

@@ -103,13 +103,9 @@ end_auditd() {
   esac
 }
 
-# It looks for tracepoints where debugfs should be. What it writes into a file it keeps back, so nothing says when it is ready.
+# What it writes into a file it keeps back, as it does by itself, so nothing says when it is ready.
 begin_bpftrace() {
-  # shellcheck disable=SC2016 # not this shell's
-  unshare --mount bash -c 'mount -t debugfs bench /sys/kernel/debug && exec bpftrace "$@"' bench -o "$work/bpftrace" \
-    -e 'tracepoint:sched:sched_process_exec { printf("%d %s\n", pid, str(args->filename)) }' >"$work/bpftrace-said" 2>&1 &
-  pids=("$!")
-  at_end kill "$!"
+  start_bpftrace "$work/bpftrace" -e 'tracepoint:sched:sched_process_exec { printf("%d %s\n", pid, str(args->filename)) }'
   rest 5
 }
 
