@@ -9,11 +9,11 @@ enum {
         NAME_SIZE_MAX = 64,
         ECS_SIZE_MAX = 128,
         FLAGS_ALL = FIELD_QUIET | FIELD_EVIDENCE | FIELD_COSTLY | FIELD_KEY_PATH | FIELD_LOOKED | FIELD_CHANGED |
-                    FIELD_STEADY | FIELD_FAINT | FIELD_USER,
+                    FIELD_STEADY | FIELD_FAINT | FIELD_USER | FIELD_TOLD,
 };
 
 static bool is_stored(const struct field *field) {
-        return !(field->flags & FIELD_KEY_PATH);
+        return !(field->flags & (FIELD_KEY_PATH | FIELD_TOLD));
 }
 
 /* A record has no room for more values than that, whatever the table says. */
@@ -140,6 +140,8 @@ int record_decode(struct bytes data, struct bytes key, const struct field *field
         for (size_t i = 0; i < count; i++) {
                 struct value *value = &ret->values[i];
 
+                if (fields[i].flags & FIELD_TOLD)
+                        continue;
                 if (!is_stored(&fields[i])) {
                         if (!path.present) {
                                 r = build_path(key, scratch, &path);
@@ -181,6 +183,8 @@ int record_decode_as(struct bytes data, struct bytes key, const struct field *no
         for (size_t i = 0; i < count; i++) {
                 int found = fields_find(noted, fields[i].name);
 
+                if (fields[i].flags & FIELD_TOLD)
+                        continue;
                 if (!is_stored(&fields[i])) {
                         /* Also right for 'old' if it has the path in scratch: it is the same path. */
                         if (!path.present) {

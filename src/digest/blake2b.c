@@ -20,6 +20,10 @@ static void take_in(struct blake2b_lane *lane) {
 }
 
 int blake2b_file(int fd, uint8_t ret[BLAKE2B_SIZE]) {
+        return blake2b_file_prefix(fd, UINT64_MAX, ret);
+}
+
+int blake2b_file_prefix(int fd, uint64_t left, uint8_t ret[BLAKE2B_SIZE]) {
         uint8_t small[SMALL + BLAKE2B_BLOCK];
         _cleanup_free_ uint8_t *large = NULL;
         uint8_t *room = small;
@@ -28,7 +32,8 @@ int blake2b_file(int fd, uint8_t ret[BLAKE2B_SIZE]) {
 
         blake2b_lane_begin(&lane);
         for (;;) {
-                ssize_t n = read(fd, room + filled, step - filled);
+                size_t most = step - filled < left ? step - filled : (size_t)left;
+                ssize_t n = read(fd, room + filled, most);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -37,6 +42,7 @@ int blake2b_file(int fd, uint8_t ret[BLAKE2B_SIZE]) {
                 if (n == 0)
                         break;
                 filled += (size_t)n;
+                left -= (size_t)n;
                 if (filled < step)
                         continue;
                 /* Whether a block is the last one is known when nothing follows. */

@@ -98,6 +98,8 @@ static int on_change(struct diff_events *events, const struct change *found) {
         if (kind->detail && change->after && !look->learning) {
                 record = *change->after;
                 r = kind->detail(look->slot->state, change, &record);
+                if (r == WATCH_E_NO_NEWS)
+                        return keep_change(look, change);
                 if (r < 0)
                         return r;
                 detailed.after = &record;

@@ -21,7 +21,7 @@ enum { EVENT_FACTS_MAX = 16 };
 
 /* Facts that sentences use, too: the names of the users of a FIELD_USER that changed. */
 #define FACT_OWNER "file.owner"
-#define FACT_OWNER_BEFORE "nephronix.change.owner.before"
+#define FACT_OWNER_BEFORE "nephronix.file.owner_before"
 
 /* What one package has to do with an event that stands for many files. Bytes are borrowed as the event's; empty: not known, or
  * there is none. */

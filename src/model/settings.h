@@ -18,6 +18,14 @@ enum priority {
         PRIORITY_HIGH,          /* logged and alerted */
 };
 
+/* What of a file is watched. */
+enum policy {
+        POLICY_FULL,
+        POLICY_METADATA,        /* all but its content, which is not read */
+        POLICY_APPEND,          /* a log: growing is no change */
+        POLICY_EXISTS,          /* that it is there, and of which type */
+};
+
 struct strings {
         char **items;           /* owned */
         size_t count;
@@ -31,6 +39,7 @@ struct watch_settings {
         enum priority priority;
         struct strings paths;   /* Path=: absolute, no trailing slash, for files */
         struct strings excludes; /* Exclude=: globs over the whole path or the last component */
+        enum policy policy;     /* Policy=, for files */
         char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
         bool full_detail;       /* Detail=full: no event of it is folded */
         bool all_namespaces;    /* NetworkNamespaces=all: connections of every namespace that a process is in */

@@ -14,6 +14,7 @@ struct loss;
 enum {
         WATCH_OK = 0,
         WATCH_E_UNAVAILABLE = 1, /* this host has no such thing; the reason was given to collector->condition() */
+        WATCH_E_NO_NEWS = 3,     /* detail() alone */
         WATCH_E_BUSY = 2,        /* the answer was asked for and is on its way: collect again when hinted */
 };
 
@@ -123,9 +124,10 @@ struct watch {
         int (*read_deferred)(void *state);
         int (*complete_deferred)(void *state, struct record *record);
         void (*rest)(void *state);
-        /* A change that is about to be told and kept: adds to 'record', a copy of change->after, what is worth reading only then. The
-         * record is the one that was handed over or completed last; its bytes stay valid until the next call. Not while a watch is
-         * learnt, and not for what vanished. 0 or negative errno: the round of this watch fails. May be NULL. */
+        /* A change that is about to be told and kept: adds to 'record', a copy of change->after, what is worth reading only then
+         * (FIELD_TOLD). The record is the one that was handed over or completed last; its bytes stay valid until the next call. Not
+         * while a watch is learnt, and not for what vanished. WATCH_OK; WATCH_E_NO_NEWS: this is to be kept and not told; or negative
+         * errno: the round of this watch fails. May be NULL. */
         int (*detail)(void *state, const struct change *change, struct record *record);
         /* Turns a delta of its subjects into a record: at least the key, and all fields the delta tells of. 1 and *ret (bytes
          * valid until the next call on this state, or borrowed from the delta); 0: not a record of this watch (a kernel

@@ -17,7 +17,8 @@
 #define DAY (24 * 3600 * SECOND)
 #define GIBIBYTE (UINT64_C(1) << 30)
 
-_Static_assert(sizeof(enum severity) == sizeof(unsigned) && sizeof(enum priority) == sizeof(unsigned),
+_Static_assert(sizeof(enum severity) == sizeof(unsigned) && sizeof(enum priority) == sizeof(unsigned) &&
+                       sizeof(enum policy) == sizeof(unsigned),
                "key_store() writes enums as unsigned");
 
 static const struct word yes_no[] = {
@@ -28,6 +29,9 @@ static const struct word profiles[] = { { "full", false }, { "light", true }, { 
 static const struct word namespaces[] = { { "host", false }, { "all", true }, { NULL } };
 static const struct word details[] = { { "folded", false }, { "full", true }, { NULL } };
 static const struct word priorities[] = { { "high", PRIORITY_HIGH }, { "low", PRIORITY_LOW }, { NULL } };
+static const struct word policies[] = {
+        { "full", POLICY_FULL }, { "metadata", POLICY_METADATA }, { "append", POLICY_APPEND }, { "exists", POLICY_EXISTS }, { NULL },
+};
 static const struct word severities[] = {
         { "info", SEVERITY_INFO }, { "low", SEVERITY_LOW }, { "medium", SEVERITY_MEDIUM },
         { "high", SEVERITY_HIGH }, { "critical", SEVERITY_CRITICAL }, { "1", SEVERITY_INFO },
@@ -68,6 +72,7 @@ const struct key key_watch[KEYS_MAX + 1] = {
         { "Detail", KEY_SWITCH, IN_WATCH(full_detail), "folded", .words = details },
         { "Path", KEY_PATHS, IN_WATCH(paths), .only = "files" },
         { "Exclude", KEY_GLOBS, IN_WATCH(excludes), .only = "files" },
+        { "Policy", KEY_WORD, IN_WATCH(policy), "full", "files", policies },
         { "Match", KEY_ALTERNATIVES, IN_WATCH(match), "module|bpf", "kernel-messages" },
         { "NetworkNamespaces", KEY_SWITCH, IN_WATCH(all_namespaces), "host", "connections", namespaces },
 };

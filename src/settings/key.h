@@ -34,7 +34,7 @@ struct key {
         uint64_t least, most;   /* KEY_PATH: least 1 means not "/" */
 };
 
-enum { KEYS_MAX = 10 };         /* of one section; the tables have room for the end behind it */
+enum { KEYS_MAX = 16 };         /* of one section; the tables have room for the end behind it */
 
 /* Each ends with a NULL name. */
 extern const struct key key_nephronix[KEYS_MAX + 1], key_log[KEYS_MAX + 1], key_watch[KEYS_MAX + 1],

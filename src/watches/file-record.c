@@ -7,9 +7,11 @@
 #include "blake2b.h"
 #include "fd.h"
 #include "file-attributes.h"
+#include "watch.h"
 
 #define HOLE_SIZE (UINT64_C(1) << 30)
 #define HOLE_PART 8
+#define SHA256_IN_PASSING (UINT64_C(256) << 10) /* of a file that was hinted at, though perhaps nothing of its content moved */
 
 const struct field file_fields[] = {
         [FILE_PATH] = { "path", "file.path", FIELD_TEXT, FIELD_KEY_PATH },
@@ -34,6 +36,8 @@ const struct field file_fields[] = {
         [FILE_ATTRIBUTES] = { "attributes", "nephronix.file.xattrs", FIELD_SET, FIELD_COSTLY },
         [FILE_VERITY] = { "verity", "nephronix.file.verity", FIELD_TEXT, FIELD_COSTLY },
         [FILE_ERROR] = { "error", "nephronix.file.error", FIELD_TEXT, FIELD_COSTLY },
+        [FILE_SHA256] = { "sha256", "file.hash.sha256", FIELD_DIGEST, FIELD_QUIET | FIELD_TOLD },
+        [FILE_FINDING] = { "finding", "nephronix.file.finding", FIELD_TEXT, FIELD_QUIET | FIELD_TOLD },
         [FILE_LOOKED] = { "looked", NULL, FIELD_TIME, FIELD_LOOKED },
         [FILE_FIELDS] = { NULL },
 };
@@ -101,7 +105,7 @@ void file_record_fill(struct record *record, const struct statx *stat) {
         }
         values[FILE_FLAGS] = value_string(file_attributes_flags(stat));
         for (size_t i = 0; i < FILE_FIELDS; i++)
-                if (file_fields[i].flags & (FIELD_COSTLY | FIELD_LOOKED))
+                if (file_fields[i].flags & (FIELD_COSTLY | FIELD_LOOKED | FIELD_TOLD))
                         values[i].present = false;
         values[FILE_TARGET].present = false;
 }
@@ -144,7 +148,7 @@ static void describe_read(struct record *record, const struct statx *after, cons
         record->values[FILE_DIGEST] = value_bytes(bytes_of(digest, BLAKE2B_SIZE));
 }
 
-static int read_digest(int directory, const char *name, struct record *record, uint8_t *room) {
+static int read_digest(int directory, const char *name, struct record *record, struct file_digests *room) {
         enum { TRIES = 3 };
         const unsigned mask = STATX_BASIC_STATS;
         _cleanup_close_ int fd = open_for_reading(directory, name);
@@ -153,6 +157,7 @@ static int read_digest(int directory, const char *name, struct record *record, u
         if (fd < 0)
                 return fd;
         for (int i = 0; i < TRIES; i++) {
+                bool both;
                 int r;
 
                 if (statx(fd, "", AT_EMPTY_PATH, mask, &before) < 0)
@@ -163,14 +168,18 @@ static int read_digest(int directory, const char *name, struct record *record, u
                         return -EFBIG;
                 if (lseek(fd, 0, SEEK_SET) < 0)
                         return -errno;
-                r = blake2b_file(fd, room);
+                both = before.stx_size <= SHA256_IN_PASSING;
+                if (both)
+                        r = file_digests(fd, FILE_DIGEST_BLAKE2B | FILE_DIGEST_SHA256, room);
+                else
+                        r = blake2b_file(fd, room->blake2b);
                 if (r < 0)
                         return r;
                 if (statx(fd, "", AT_EMPTY_PATH, mask, &after) < 0)
                         return -errno;
                 if (same_state(&before, &after)) {
-                        describe_read(record, &after, room);
-                        return 0;
+                        describe_read(record, &after, room->blake2b);
+                        return both;
                 }
         }
         return -EAGAIN;
@@ -189,8 +198,61 @@ static int describe_error(struct record *record, int error) {
         return 0;
 }
 
-int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room) {
-        return describe_error(record, read_digest(directory, name, record, room));
+int file_record_digest(int directory, const char *name, struct record *record, struct file_digests *room) {
+        int r = read_digest(directory, name, record, room);
+
+        return r < 0 ? describe_error(record, r) : r;
+}
+
+void file_record_sha256(int directory, const char *name, struct record *record, struct file_digests *room) {
+        _cleanup_close_ int fd = -1;
+        struct statx stat;
+
+        if (!record->values[FILE_DIGEST].present || record->values[FILE_SIZE].number > FILE_SHA256_MOST)
+                return;
+        fd = open_for_reading(directory, name);
+        if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat) < 0 || !S_ISREG(stat.stx_mode) ||
+            stat.stx_size > FILE_SHA256_MOST || is_hole(&stat))
+                return;
+        if (file_digests(fd, FILE_DIGEST_BLAKE2B | FILE_DIGEST_SHA256, room) == 0 &&
+            bytes_equal(record->values[FILE_DIGEST].bytes, bytes_of(room->blake2b, BLAKE2B_SIZE)))
+                record->values[FILE_SHA256] = value_bytes(bytes_of(room->sha256, SHA256_SIZE));
+}
+
+static bool moved(const struct record *before, const struct record *after, enum file_field field) {
+        return !value_equal(&file_fields[field], &before->values[field], &after->values[field]);
+}
+
+/* What was there when it was read last, and stands where it stood. */
+static bool has_beginning(int directory, const char *name, const struct record *before, const struct record *record) {
+        _cleanup_close_ int fd = open_for_reading(directory, name);
+        uint8_t digest[BLAKE2B_SIZE];
+        struct statx stat;
+
+        return fd >= 0 && statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat) == 0 &&
+               stat.stx_ino == record->values[FILE_INODE].number &&
+               blake2b_file_prefix(fd, before->values[FILE_SIZE].number, digest) == 0 &&
+               bytes_equal(before->values[FILE_DIGEST].bytes, bytes_of(digest, sizeof(digest)));
+}
+
+int file_record_log(int directory, const char *name, const struct record *before, struct record *record) {
+        const char *finding = NULL;
+        bool more = false;
+
+        if (!before->values[FILE_DIGEST].present || !record->values[FILE_DIGEST].present || moved(before, record, FILE_TYPE))
+                return WATCH_OK;
+        for (enum file_field i = 0; i < FILE_FIELDS; i++)
+                if (i != FILE_SIZE && i != FILE_DIGEST && i != FILE_MTIME && i != FILE_CTIME &&
+                    !(file_fields[i].flags & (FIELD_QUIET | FIELD_LOOKED)) && moved(before, record, i))
+                        more = true;
+        if (moved(before, record, FILE_INODE) || moved(before, record, FILE_DEVICE))
+                finding = "replaced";
+        else if (record->values[FILE_SIZE].number < before->values[FILE_SIZE].number)
+                finding = "truncated";
+        else if (moved(before, record, FILE_DIGEST) && !has_beginning(directory, name, before, record))
+                finding = "rewritten";
+        record->values[FILE_FINDING] = value_string(finding);
+        return finding || more ? WATCH_OK : WATCH_E_NO_NEWS;
 }
 
 int file_record_take_digest(struct record *record, const struct digest_job *job) {

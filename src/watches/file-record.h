@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "digest-pool.h"
+#include "file-digests.h"
 #include "record.h"
 
 enum file_field {
@@ -29,11 +30,15 @@ enum file_field {
         FILE_ATTRIBUTES,
         FILE_VERITY,
         FILE_ERROR,
+        FILE_SHA256,
+        FILE_FINDING,
         FILE_LOOKED,
         FILE_FIELDS,
 };
 
 struct file_attributes;
+
+#define FILE_SHA256_MOST (UINT64_C(64) << 20)
 
 extern const struct field file_fields[];        /* FILE_FIELDS rows and the end */
 
@@ -43,11 +48,20 @@ void file_record_fill(struct record *record, const struct statx *stat);
 /* The digest of the regular file 'name' below directory, which must be the file that the record describes: reads it without
  * following a link, without moving its access time where the kernel lets us, and again if it changed meanwhile. 0 and
  * FILE_DIGEST filled (bytes in 'room'), or FILE_ERROR filled with the error's name when the file cannot be read: only lack of
- * memory or descriptors is a negative answer. */
-int file_record_digest(int directory, const char *name, struct record *record, uint8_t *room);
+ * memory or descriptors is a negative answer. Of a small file that takes one pass with its SHA-256, which is in 'room' then, too:
+ * 1 is answered. */
+int file_record_digest(int directory, const char *name, struct record *record, struct file_digests *room);
 
 /* The same out of the pool's answer; the digest's bytes are the job's. */
 int file_record_take_digest(struct record *record, const struct digest_job *job);
+
+/* Fills FILE_SHA256 of the regular file that the record describes, if it still has the content of FILE_DIGEST and is not larger than
+ * FILE_SHA256_MOST; else nothing. Bytes in 'room'. */
+void file_record_sha256(int directory, const char *name, struct record *record, struct file_digests *room);
+
+/* What became of a log of which 'before' is known. WATCH_E_NO_NEWS: it grew, and nothing else; else WATCH_OK, and FILE_FINDING says
+ * "truncated", "rewritten" or "replaced" if it is one of those. */
+int file_record_log(int directory, const char *name, const struct record *before, struct record *record);
 
 /* Fills what 'name' below directory carries besides, after its digest was read: then what moved since moved the ctime that the
  * record has. The values' bytes are the buffers'. What cannot be read fills FILE_ERROR; lack of memory is a negative answer. */

@@ -60,7 +60,8 @@ struct files_state {
         /* where the walk stands, or the batch: what complete() and detail() read */
         struct folder *folder;          /* NULL: nowhere */
         const char *name;
-        uint8_t digest[BLAKE2B_SIZE];
+        struct file_digests digests;
+        bool has_sha256;                /* in digests, of the file that was completed last */
         /* the batch */
         struct digest_pool *pool;
         struct place *places;           /* owned */
@@ -215,6 +216,13 @@ static bool has_made_up_inode(const struct files_state *state, int directory, co
                device_of(&parent) == device_of(stat);
 }
 
+/* Of what is only to exist the rest is not looked at, so that it cannot move. */
+static void leave_existence(struct record *record) {
+        for (size_t i = 0; i < FILE_FIELDS; i++)
+                if (i != FILE_PATH && i != FILE_TYPE)
+                        record->values[i].present = false;
+}
+
 static int emit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name,
                 const struct statx *stat) {
         struct record record = { 0 };
@@ -238,16 +246,21 @@ static int emit(struct files_state *state, struct collector *collector, struct f
                 else
                         record.values[FILE_TARGET] = value_bytes(buffer_bytes(&state->target));
         }
+        if (state->settings->policy == POLICY_EXISTS)
+                leave_existence(&record);
         state->folder = folder;
         state->name = name;
+        state->has_sha256 = false;
         r = collector->record(collector, &record);
         state->folder = NULL;
         state->name = NULL;
         return r;
 }
 
-static bool has_content(const struct record *record) {
-        return bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file"));
+static bool has_content(const struct files_state *state, const struct record *record) {
+        enum policy policy = state->settings->policy;
+
+        return (policy == POLICY_FULL || policy == POLICY_APPEND) && bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file"));
 }
 
 static int complete_attributes(struct files_state *state, struct record *record) {
@@ -258,10 +271,12 @@ int files_complete(void *data, struct record *record) {
         struct files_state *state = data;
         int r = 0;
 
-        if (!state->folder)
+        state->has_sha256 = false;
+        if (!state->folder || state->settings->policy == POLICY_EXISTS)
                 return 0;
-        if (has_content(record))
-                r = file_record_digest(state->folder->fd, state->name, record, state->digest);
+        if (has_content(state, record))
+                r = file_record_digest(state->folder->fd, state->name, record, &state->digests);
+        state->has_sha256 = r > 0;
         return r < 0 ? r : complete_attributes(state, record);
 }
 
@@ -269,7 +284,7 @@ int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
         struct files_state *state = data;
         struct place *place;
 
-        if (!state->folder || !has_content(record))
+        if (!state->folder || !has_content(state, record))
                 return 0;
         if (state->n_jobs) { /* of the batch before */
                 struct folder *folder = state->folder;
@@ -328,9 +343,47 @@ int files_complete_deferred(void *data, struct record *record) {
                 return -EINVAL;
         state->folder = state->places[state->next_job].folder;
         job = &state->jobs[state->next_job++];
+        state->has_sha256 = false;
         state->name = job->name;
         r = file_record_take_digest(record, job);
         return r < 0 ? r : complete_attributes(state, record);
+}
+
+int files_detail(void *data, const struct change *change, struct record *record) {
+        struct files_state *state = data;
+        const struct record *before = change->before;
+
+        if (!state->folder || !has_content(state, record) || !record->values[FILE_DIGEST].present)
+                return WATCH_OK;
+        if (before && state->settings->policy == POLICY_APPEND)
+                return file_record_log(state->folder->fd, state->name, before, record);
+        if (before && value_equal(&file_fields[FILE_DIGEST], &before->values[FILE_DIGEST], &record->values[FILE_DIGEST]))
+                return WATCH_OK;
+        if (state->has_sha256)
+                record->values[FILE_SHA256] = value_bytes(bytes_of(state->digests.sha256, SHA256_SIZE));
+        else
+                file_record_sha256(state->folder->fd, state->name, record, &state->digests);
+        return WATCH_OK;
+}
+
+static const struct action *classify(const struct change *change) {
+        static const struct {
+                const char *finding;
+                struct action action;
+        } findings[] = {
+                { "truncated", { "file-truncated", "file", "change", SEVERITY_HIGH, false,
+                                 "log {path} was truncated from {before.size} to {size} bytes" } },
+                { "rewritten", { "file-rewritten", "file", "change", SEVERITY_HIGH, false,
+                                 "log {path}: what it already held was rewritten ({before.size} bytes, now {size})" } },
+                { "replaced", { "file-replaced", "file", "change", SEVERITY_HIGH, false,
+                                "log {path} was replaced by another file ({before.size} bytes, now {size})" } },
+        };
+        const struct value *finding = change->after ? &change->after->values[FILE_FINDING] : NULL;
+
+        for (size_t i = 0; finding && finding->present && i < ELEMENTS(findings); i++)
+                if (bytes_equal(finding->bytes, bytes_of_string(findings[i].finding)))
+                        return &findings[i].action;
+        return NULL;
 }
 
 static int compare_names(const void *a, const void *b, void *text) {
@@ -698,5 +751,7 @@ const struct watch watch_files = {
         .read_deferred = files_read_deferred,
         .complete_deferred = files_complete_deferred,
         .rest = files_rest,
+        .detail = files_detail,
+        .classify = classify,
         .close = files_close,
 };

@@ -13,4 +13,5 @@ int files_defer(void *state, const struct record *record, uint64_t *ret_bytes);
 int files_read_deferred(void *state);
 int files_complete_deferred(void *state, struct record *record);
 void files_rest(void *state);
+int files_detail(void *state, const struct change *change, struct record *record);
 void files_close(void *state);

@@ -29,5 +29,6 @@ const struct watch watch_self = {
         .read_deferred = files_read_deferred,
         .complete_deferred = files_complete_deferred,
         .rest = files_rest,
+        .detail = files_detail,
         .close = files_close,
 };

@@ -82,6 +82,7 @@ static void test_print(void **unused) {
                                   "[Watch \"boot\"] Path=/boot (nephronix.conf:2)\n"
                                   "[Watch \"boot\"] Path=/efi (nephronix.conf:3)\n"
                                   "[Watch \"boot\"] Exclude=*.tmp (a.conf:2)\n"
+                                  "[Watch \"boot\"] Policy=full (default:0)\n"
                                   "[Watch \"packages\"] Kind=packages (default:0)\n"
                                   "[Watch \"packages\"] Enabled=yes (default:0)\n"
                                   "[Watch \"packages\"] Priority=high (default:0)\n"

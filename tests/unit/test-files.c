@@ -26,7 +26,39 @@ struct look {
         int answer;                     /* of the collector */
         void (*between)(struct look *look, const char *path); /* after a record was made and before its file is read */
         struct value last[FILE_FIELDS]; /* numbers only */
+        /* detail(), with what was known before of the same file */
+        bool detail, known;
+        struct record before;
+        uint8_t digest[BLAKE2B_SIZE];
+        int news;
+        char finding[16], sha256[2 * SHA256_SIZE + 1];
 };
+
+static void ask_for_detail(struct look *look, struct record *record) {
+        const struct change change = {
+                .kind = look->known ? CHANGE_CHANGED : CHANGE_APPEARED,
+                .fields = file_fields,
+                .before = look->known ? &look->before : NULL,
+                .after = record,
+        };
+        const struct value *finding, *sha256;
+        struct record detailed = *record;
+
+        look->news = watch_files.detail(look->state, &change, &detailed);
+        finding = &detailed.values[FILE_FINDING];
+        sha256 = &detailed.values[FILE_SHA256];
+        (void)snprintf(look->finding, sizeof(look->finding), "%.*s", finding->present ? (int)finding->bytes.size : 0,
+                       finding->present ? (const char *)finding->bytes.data : "");
+        look->sha256[0] = '\0';
+        for (size_t i = 0; sha256->present && i < SHA256_SIZE; i++)
+                (void)snprintf(look->sha256 + 2 * i, 3, "%02x", sha256->bytes.data[i]);
+        look->before = *record;
+        look->known = true;
+        if (record->values[FILE_DIGEST].present) {
+                memcpy(look->digest, record->values[FILE_DIGEST].bytes.data, BLAKE2B_SIZE);
+                look->before.values[FILE_DIGEST].bytes.data = look->digest;
+        }
+}
 
 static int on_record(struct collector *collector, const struct record *given) {
         struct look *look = container_of(collector, struct look, test.collector);
@@ -39,6 +71,8 @@ static int on_record(struct collector *collector, const struct record *given) {
                 look->between(look, buffer_string(&path));
         if (look->complete)
                 assert_int_equal(watch_files.complete(look->state, &record), 0);
+        if (look->detail)
+                ask_for_detail(look, &record);
         (void)test_record(collector, &record);
         buffer_append_bytes(&look->text, values[FILE_TYPE].bytes);
         buffer_append_byte(&look->text, ' ');
@@ -215,6 +249,95 @@ static void test_fields(void **state) {
         assert_true(look->last[FILE_MODE].present && look->last[FILE_FOLDER_CTIME].present);
         assert_false(look->last[FILE_SIZE].present || look->last[FILE_LINKS].present ||
                      look->last[FILE_MTIME].present || look->last[FILE_CTIME].present);
+}
+
+static void write_at(const struct look *look, const char *path, off_t offset, const char *text) {
+        _cleanup_free_ char *whole = tree_path(&look->tree, path);
+        _cleanup_close_ int fd = open(whole, O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(pwrite(fd, text, strlen(text), offset), (ssize_t)strlen(text));
+}
+
+static void test_policies(void **state) {
+        struct look *look = *state;
+        size_t present = 0;
+
+        tree_text(&look->tree, "t/file", "abc");
+        look->complete = true;
+        watch_paths(look, "/t", NULL);
+        look->settings.policy = POLICY_METADATA;
+        assert_finds(look, "dir /t\nfile /t/file\n", "");
+        assert_true(look->last[FILE_CTIME].present && look->last[FILE_SIZE].present);
+        look->settings.policy = POLICY_EXISTS;
+        assert_finds(look, "dir /t\nfile /t/file\n", "");
+        for (size_t i = 0; i < FILE_FIELDS; i++)
+                present += look->last[i].present;
+        assert_int_equal(present, 2);
+        look->settings.policy = POLICY_APPEND;
+        assert_finds(look, "dir /t\nfile /t/file ba80a53f\n", "");
+}
+
+static void test_sha256(void **state) {
+        static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        static const char zeros[] = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58"; /* 1 MiB */
+        struct look *look = *state;
+        _cleanup_free_ char *file = tree_path(&look->tree, "file");
+
+        tree_text(&look->tree, "file", "abc");
+        look->complete = look->detail = true;
+        watch_paths(look, "/file", NULL);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_string_equal(look->sha256, abc);
+        assert_int_equal(collect(look), WATCH_OK); /* not of what is as it was */
+        assert_string_equal(look->sha256, "");
+        assert_int_equal(truncate(file, 0), 0);
+        assert_int_equal(truncate(file, 1 << 20), 0);
+        assert_int_equal(collect(look), WATCH_OK); /* in a second pass */
+        assert_string_equal(look->sha256, zeros);
+        assert_int_equal(truncate(file, (off_t)FILE_SHA256_MOST + 1), 0);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_string_equal(look->sha256, "");
+        assert_int_equal(look->news, WATCH_OK);
+}
+
+static void assert_log(struct look *look, int news, const char *finding) {
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->news, news);
+        assert_string_equal(look->finding, finding);
+}
+
+static void test_append(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *log = tree_path(&look->tree, "log"), *old = tree_path(&look->tree, "log.1");
+        struct record after = { 0 };
+        const struct change change = { CHANGE_CHANGED, file_fields, &look->before, &after };
+
+        tree_text(&look->tree, "log", "one\n");
+        look->complete = look->detail = true;
+        look->settings.policy = POLICY_APPEND;
+        watch_paths(look, "/log", NULL);
+        assert_log(look, WATCH_OK, "");                 /* it appeared */
+        write_at(look, "log", 4, "two\n");
+        assert_log(look, WATCH_E_NO_NEWS, "");          /* it grew */
+        write_at(look, "log", 4, "TWO\nthree\n");
+        assert_log(look, WATCH_OK, "rewritten");        /* it grew, too */
+        assert_int_equal(utimensat(AT_FDCWD, log, NULL, 0), 0);
+        assert_log(look, WATCH_E_NO_NEWS, "");          /* nothing was appended */
+        write_at(look, "log", 0, "ONE\n");
+        assert_log(look, WATCH_OK, "rewritten");        /* in place */
+        assert_int_equal(truncate(log, 4), 0);
+        assert_log(look, WATCH_OK, "truncated");
+        write_at(look, "log", 4, "four\n");
+        assert_int_equal(chmod(log, 0600), 0);
+        assert_log(look, WATCH_OK, "");                 /* it grew, and that is not all */
+        assert_int_equal(rename(log, old), 0);
+        tree_text(&look->tree, "log", "ONE\nfour\nfive\n");
+        assert_log(look, WATCH_OK, "replaced");         /* though it begins as the one before */
+
+        after.values[FILE_FINDING] = value_string("truncated");
+        assert_string_equal(watch_files.classify(&change)->action, "file-truncated");
+        after.values[FILE_FINDING].present = false;
+        assert_null(watch_files.classify(&change));
 }
 
 static void test_hostile_names(void **state) {
@@ -962,6 +1085,7 @@ int main(void) {
                 FILES_TEST(test_order),          FILES_TEST(test_long_path),  FILES_TEST(test_deep),
                 FILES_TEST(test_excludes),       FILES_TEST(test_roots),      FILES_TEST(test_many_conditions),
                 FILES_TEST(test_kernel_filesystem),
+                FILES_TEST(test_policies),       FILES_TEST(test_sha256),     FILES_TEST(test_append),
                 FILES_TEST(test_digests),        FILES_TEST(test_holes),      FILES_TEST(test_swapped_file),
                 FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
