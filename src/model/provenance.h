@@ -13,7 +13,8 @@ enum provenance_verdict {
         PROVENANCE_UNPROVEN,    /* owned, but the package gives nothing to compare with: a symbolic link of dpkg's, a package
                                  * without a list of digests */
         PROVENANCE_UNKNOWN,     /* the package database cannot be read, is being written now, or its answer is on its way: ask
-                                 * again when the generation has moved */
+                                 * again when the generation has moved, but not for ever: a package manager's lock may be held
+                                 * for hours (an open aptitude), and by anybody who is root */
 };
 
 /* What of a file a package tells. A match proves these and nothing else: dpkg knows no modes (but for statoverride), so that a
@@ -66,11 +67,12 @@ struct provenance_ops {
         int (*ask)(struct provenance *provenance, struct bytes path, bool present, struct provenance_answer *ret);
         /* A number that changes when the package database does, when a package manager begins and ends to write it, and when an
          * answer that was on its way is there: an answer about a file that stands still holds as long as this does. A few system
-         * calls: may be asked for every batch. Never 0. */
+         * calls: may be asked for every batch. Never 0; means nothing to another process. */
         uint64_t (*generation)(struct provenance *provenance);
         /* Looks for signs that somebody else than a package manager wrote to the database: digest lists older or newer than their
          * package, lists without a package. Says nothing while a package manager writes it (returns 1: again when the generation
-         * has moved). Some milliseconds: once per generation. 0, 1 or negative errno. */
+         * has moved). Some milliseconds: once per generation, and with each full look, because writing into a list moves no
+         * generation (ask() looks at those that it uses). 0, 1 or negative errno. */
         int (*check)(struct provenance *provenance, struct provenance_findings *findings);
         /* Nothing was asked for a while: gives all memory back. The next ask() pays for it anew. */
         void (*release)(struct provenance *provenance);

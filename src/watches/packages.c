@@ -1,21 +1,19 @@
 #include "packages.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "blake2b.h"
+#include "dpkg-folder.h"
 #include "dpkg-status.h"
 #include "fd.h"
 #include "host.h"
 #include "package-version.h"
 
-#define DPKG_FOLDER "var/lib/dpkg"
 #define DPKG_STATUS DPKG_FOLDER "/status"
 #define DPKG_UPDATES DPKG_FOLDER "/updates"
-#define DPKG_LOCK DPKG_FOLDER "/lock"
 
 enum {
         TEXT_MAX = 256 * 1024 * 1024,   /* of one database: a large Debian has 4 MiB */
@@ -113,10 +111,9 @@ static bool has_rpm_database(const struct host *host) {
 
 /* True while a dpkg that changes its database runs. */
 static bool dpkg_is_at_work(const struct host *host) {
-        _cleanup_close_ int fd = host_openat(host, DPKG_LOCK, O_RDONLY);
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int folder = dpkg_folder_open(host);
 
-        return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+        return folder >= 0 && (dpkg_folder_locks(folder) & DPKG_LOCK);
 }
 
 static void stamp_file(struct buffer *buffer, const struct host *host, const char *path, bool empty_is_absent) {
@@ -161,55 +158,9 @@ static int packages_stamp(void *userdata, struct stamp *ret) {
         return 0;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int is_update(const struct dirent *entry) {
-        return entry->d_name[0] != '\0' && strspn(entry->d_name, "0123456789") == strlen(entry->d_name);
-}
-
-/* What a killed dpkg has written of its last steps: paragraphs that stand in place of those in status until the next
- * dpkg merges them. While a dpkg runs they are steps on the way, and status is the state before. */
-static int read_updates(const struct host *host, struct buffer *text) {
-        _cleanup_close_ int folder = -1;
-        struct dirent **entries = NULL;
-        _cleanup_free_ char **names = NULL;
-        size_t total = text->size;
-        int count, r = 0;
-
-        if (dpkg_is_at_work(host))
-                return 0;
-        folder = host_openat(host, DPKG_UPDATES, O_RDONLY | O_DIRECTORY);
-        if (folder == -ENOENT || folder == -ENOTDIR)
-                return 0;
-        if (folder < 0)
-                return folder;
-        count = scandirat(folder, ".", &entries, is_update, NULL);
-        if (count < 0)
-                return -errno;
-        names = calloc((size_t)count + 1, sizeof(*names));
-        if (!names)
-                r = -ENOMEM;
-        for (int i = 0; i < count && names; i++)
-                names[i] = entries[i]->d_name;
-        if (names)
-                qsort(names, (size_t)count, sizeof(*names), compare_names);
-        for (int i = 0; i < count && r == 0; i++) {
-                buffer_append_string(text, "\n\n");
-                r = file_read_at(folder, names[i], TEXT_MAX - total, text);
-                total = text->size < TEXT_MAX ? text->size : TEXT_MAX;
-                if (r == -ENOENT) /* the next dpkg merged it just now: its status will be looked at */
-                        r = 0;
-        }
-        for (int i = 0; i < count; i++)
-                free(entries[i]);
-        free(entries);
-        return r;
-}
-
 /* 1 if dpkg has a database here, 0 if not. */
 static int read_dpkg(const struct host *host, struct collector *collector, struct buffer *text) {
+        _cleanup_close_ int folder = -1;
         int r = host_read(host, DPKG_STATUS, TEXT_MAX, text);
 
         if (r == -ENOENT || r == -ENOTDIR) {
@@ -219,7 +170,13 @@ static int read_dpkg(const struct host *host, struct collector *collector, struc
         }
         if (r < 0)
                 return r;
-        r = read_updates(host, text);
+        /* While a dpkg runs they are steps on the way, and status is the state before. */
+        if (dpkg_is_at_work(host))
+                return 1;
+        folder = dpkg_folder_open(host);
+        if (folder < 0)
+                return folder;
+        r = dpkg_folder_read_updates(folder, TEXT_MAX, text);
         return r < 0 ? r : 1;
 }
 

@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 within(is.architecture, data, size);
                 within(is.status, data, size);
                 within(is.description, data, size);
+                within(is.conffiles, data, size);
                 if (is.package.size == 0 || memchr(is.package.data, '\0', is.package.size) ||
                     is.state != dpkg_status_state(is.status) || memchr(is.abbreviation, '\0', sizeof(is.abbreviation)))
                         abort();

@@ -24,6 +24,7 @@ struct dpkg_paragraph {
         struct bytes version, architecture;
         struct bytes status;            /* the three words: want, flag, state */
         struct bytes description;       /* its first line */
+        struct bytes conffiles;         /* the lines of that field: dpkg-info.h takes them apart */
         enum dpkg_state state;
         char abbreviation[DPKG_ABBREVIATION_SIZE]; /* as in dpkg -l: "ii "; '?' for an unknown word; no NUL */
 };

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "ownership.h"
+#include "text-line.h"
 
 /* A word of the Status field and its letter in the first column of dpkg -l. */
 struct word {
@@ -100,24 +101,9 @@ static bool has_nul(struct bytes text) {
         return text.size && memchr(text.data, '\0', text.size);
 }
 
-/* The next line without its newline; the last one needs none. */
-static bool take_line(struct bytes *rest, struct bytes *ret) {
-        const uint8_t *end;
-        size_t size;
-
-        if (rest->size == 0)
-                return false;
-        end = memchr(rest->data, '\n', rest->size);
-        size = end ? (size_t)(end - rest->data) : rest->size;
-        *ret = bytes_of(rest->data, size);
-        if (end)
-                size++;
-        *rest = bytes_of(rest->data + size, rest->size - size);
-        return true;
-}
-
-/* False if the line is no field. The first of two equal fields counts. */
-static bool take_field(struct dpkg_paragraph *paragraph, struct bytes line) {
+/* False if the line is no field. The first of two equal fields counts. *ret_lines: where the lines go that continue it; NULL:
+ * they are of no interest. */
+static bool take_field(struct dpkg_paragraph *paragraph, struct bytes line, struct bytes **ret_lines) {
         const struct {
                 const char *name;
                 struct bytes *place;
@@ -131,10 +117,13 @@ static bool take_field(struct dpkg_paragraph *paragraph, struct bytes line) {
         const uint8_t *colon = memchr(line.data, ':', line.size);
         struct bytes name, value;
 
+        *ret_lines = NULL;
         if (!colon || colon == line.data)
                 return false;
         name = trim(bytes_of(line.data, (size_t)(colon - line.data)));
         value = bytes_of(colon + 1, line.size - (size_t)(colon - line.data) - 1);
+        if (same_word(name, "Conffiles") && paragraph->conffiles.size == 0)
+                *ret_lines = &paragraph->conffiles;
         for (size_t i = 0; i < ELEMENTS(wanted); i++)
                 if (same_word(name, wanted[i].name)) {
                         if (wanted[i].place->size == 0)
@@ -144,19 +133,30 @@ static bool take_field(struct dpkg_paragraph *paragraph, struct bytes line) {
         return true;
 }
 
+static void extend(struct bytes *lines, struct bytes line) {
+        if (lines->size == 0)
+                *lines = line;
+        else
+                lines->size = (size_t)(line.data - lines->data) + line.size;
+}
+
 bool dpkg_status_next(struct dpkg_status *reader, struct dpkg_paragraph *ret) {
         struct dpkg_paragraph found = { 0 };
+        struct bytes *lines = NULL;
         bool begun = false;
 
         for (;;) {
                 struct bytes line = BYTES_NULL;
-                bool more = take_line(&reader->rest, &line);
+                bool more = text_line_next(&reader->rest, &line);
 
                 if (more && trim(line).size) {
                         begun = true;
                         /* After a blank the field before goes on: a long description, conffiles. */
-                        if (!is_blank(line.data[0]) && !take_field(&found, line))
-                                reader->damaged++;
+                        if (!is_blank(line.data[0])) {
+                                if (!take_field(&found, line, &lines))
+                                        reader->damaged++;
+                        } else if (lines)
+                                extend(lines, line);
                         continue;
                 }
                 if (begun && found.package.size && !has_nul(found.package) && !has_nul(found.architecture)) {
@@ -170,6 +170,7 @@ bool dpkg_status_next(struct dpkg_status *reader, struct dpkg_paragraph *ret) {
                 if (!more)
                         return false;
                 found = (struct dpkg_paragraph){ 0 };
+                lines = NULL;
                 begun = false;
         }
 }
