@@ -1,12 +1,15 @@
 /* test-digest-pool.c - many files digested at once: each with its own answer, and the machine left as it was. */
 #include "tree.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <sodium.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "digest-pool.h"
 #include "fd.h"
@@ -227,6 +230,251 @@ static void test_a_stop(void **state) {
         assert_true(done >= 1 && done < 100);
 }
 
+/* In between(): the first file of the jobs gets longer, or shorter, each time. */
+static void grow(struct scene *scene) {
+        _cleanup_close_ int fd = openat(scene->directory, "restless", O_WRONLY | O_APPEND | O_CLOEXEC);
+
+        assert_int_equal(write(fd, "more", 4), 4);
+}
+
+static void shrink(struct scene *scene) {
+        _cleanup_close_ int fd = openat(scene->directory, "restless", O_WRONLY | O_CLOEXEC);
+        struct stat stat;
+
+        assert_int_equal(fstat(fd, &stat), 0);
+        assert_int_equal(ftruncate(fd, stat.st_size * 3 / 4), 0);
+}
+
+static void once(struct scene *scene) {
+        grow(scene);
+        scene->act = NULL;
+}
+
+/* The file is so large that between() is called while it is read. */
+static void test_changed_while_read(void **state) {
+        static void (*const acts[])(struct scene *scene) = { grow, shrink };
+        struct scene *scene = *state;
+
+        add_file(scene, "restless", 8 << 20);
+        add_file(scene, "steady", 100000);
+        for (size_t i = 0; i < ELEMENTS(acts); i++) {
+                scene->act = acts[i];
+                assert_int_equal(run(scene), 0);
+                assert_int_equal(job(scene, "restless")->error, -EAGAIN);
+                check(scene, job(scene, "steady"));
+        }
+        scene->act = once;
+        assert_int_equal(run(scene), 0);
+        check_all(scene);
+}
+
+static void test_replaced_by_a_link(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *path = tree_path(&scene->tree, "a"), *aside = tree_path(&scene->tree, "aside");
+
+        add_file(scene, "a", 1000);
+        assert_int_equal(rename(path, aside), 0);
+        assert_int_equal(symlink("aside", path), 0);
+        assert_int_equal(run(scene), 0);
+        assert_int_equal(scene->jobs[0].error, -ESTALE);
+}
+
+static void test_one_large_among_many(void **state) {
+        struct scene *scene = *state;
+
+        for (unsigned i = 0; i < 300; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add_file(scene, name, i == 150 ? 5 << 20 : i * 11);
+        }
+        for (unsigned count = 1; count <= 4; count++) {
+                threads(scene, count);
+                assert_int_equal(run(scene), 0);
+                check_all(scene);
+        }
+        /* sizes that nobody told, and wrong ones */
+        for (size_t i = 0; i < scene->count; i++)
+                scene->jobs[i].size = i % 2 ? 0 : 1 << i % 30;
+        assert_int_equal(run(scene), 0);
+        check_all(scene);
+}
+
+/* No size is said of these: they are read until nothing more comes. The second one gives an error when it is read. */
+static void test_files_without_a_size(void **state) {
+        struct scene *scene = *state;
+        _cleanup_close_ int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+        static char text[1 << 20];
+        uint8_t wanted[BLAKE2B_SIZE];
+        size_t size = 0;
+        ssize_t n;
+
+        add_file(scene, "a", 70000);
+        add(scene, "maps");
+        add(scene, "mem");
+        add_file(scene, "b", 300000);
+        for (size_t i = 1; i < 3; i++)
+                scene->jobs[i].directory = proc;
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(run(scene), 0);
+                check(scene, job(scene, "a"));
+                check(scene, job(scene, "b"));
+                assert_int_equal(job(scene, "mem")->error, -EIO);
+                assert_int_equal(job(scene, "maps")->error, 0);
+        }
+        /* what does not change by being looked at */
+        job(scene, "maps")->directory = open("/proc/sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        (void)snprintf(scene->names[1], sizeof(scene->names[1]), "ostype");
+        assert_int_equal(run(scene), 0);
+        fd = openat(scene->jobs[1].directory, "ostype", O_RDONLY | O_CLOEXEC);
+        while ((n = read(fd, text + size, sizeof(text) - size)) > 0)
+                size += (size_t)n;
+        assert_true(size > 0);
+        (void)crypto_generichash(wanted, sizeof(wanted), (uint8_t *)text, size, NULL, 0);
+        assert_int_equal(scene->jobs[1].error, 0);
+        assert_memory_equal(scene->jobs[1].blake2b, wanted, sizeof(wanted));
+        (void)close(scene->jobs[1].directory);
+}
+
+static void test_few_descriptors(void **state) {
+        struct scene *scene = *state;
+        struct rlimit before, few;
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        for (unsigned i = 0; i < 60; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add_file(scene, name, i * 1000);
+        }
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        few = before;
+        few.rlim_cur = (rlim_t)fd + 3;
+        (void)close(fd);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        assert_int_equal(run(scene), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        check_all(scene);
+}
+
+/* As someone who may not read it. */
+static void test_unreadable(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *path = tree_path(&scene->tree, "secret");
+        pid_t pid;
+        int status;
+
+        add_file(scene, "open", 1000);
+        add_file(scene, "secret", 1000);
+        assert_int_equal(chmod(path, 0), 0);
+        assert_int_equal(chmod(scene->tree.root, 0755), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
+                        _exit(2);
+                if (run(scene) != 0)
+                        _exit(3);
+                /* the other one is not ours either: without O_NOATIME */
+                _exit(job(scene, "open")->error == 0 && job(scene, "secret")->error == -EACCES ? 0 : 4);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
+static unsigned count_threads(void) {
+        DIR *folder = opendir("/proc/self/task");
+        unsigned count = 0;
+
+        assert_non_null(folder);
+        for (struct dirent *entry; (entry = readdir(folder));)
+                count += entry->d_name[0] != '.';
+        (void)closedir(folder);
+        return count;
+}
+
+static unsigned most_threads;
+
+static void note_threads(struct scene *scene) {
+        unsigned count = count_threads();
+
+        (void)scene;
+        most_threads = count > most_threads ? count : most_threads;
+}
+
+static void test_threads_come_and_go(void **state) {
+        struct scene *scene = *state;
+        unsigned before = count_threads();
+
+        scene->act = note_threads;
+        threads(scene, 4);
+        add_file(scene, "0", 10000);
+        most_threads = 0;
+        assert_int_equal(run(scene), 0);
+        assert_int_equal(most_threads, before); /* for one small file nothing is begun */
+        for (unsigned i = 1; i < 40; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add_file(scene, name, 1 << 20);
+        }
+        assert_int_equal(run(scene), 0);
+        check_all(scene);
+        assert_true(most_threads > before && most_threads <= before + 3);
+        assert_int_equal(count_threads(), before);
+}
+
+static void test_stop_with_threads(void **state) {
+        struct scene *scene = *state;
+        unsigned canceled = 0;
+
+        for (unsigned i = 0; i < 64; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add_file(scene, name, 1 << 20);
+        }
+        threads(scene, 3);
+        scene->stop_at = 1;
+        assert_int_equal(run(scene), 42);
+        for (size_t i = 0; i < scene->count; i++)
+                if (scene->jobs[i].error == 0) {
+                        check(scene, &scene->jobs[i]);
+                } else {
+                        assert_int_equal(scene->jobs[i].error, -ECANCELED);
+                        canceled++;
+                }
+        assert_true(canceled > 0);
+}
+
+/* Not how long it takes, only that it takes at least as long as the rate says: the first piece is free. */
+static void test_rate(void **state) {
+        struct scene *scene = *state;
+        struct timespec begin, end;
+        int64_t ms;
+
+        add_file(scene, "a", 200000);
+        add_file(scene, "b", 200000);
+        scene->settings.rate = 1000000;
+        digest_pool_configure(scene->pool, &scene->settings);
+        (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+        assert_int_equal(run(scene), 0);
+        (void)clock_gettime(CLOCK_MONOTONIC, &end);
+        check_all(scene);
+        ms = (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000;
+        assert_true(ms >= 200);
+        assert_true(scene->calls > 2); /* and while it waits */
+        scene->stop_at = scene->calls + 1; /* what has not waited long enough waits no longer */
+        assert_int_equal(run(scene), 42);
+}
+
+static void test_no_jobs(void **state) {
+        struct scene *scene = *state;
+
+        assert_int_equal(digest_pool_run(scene->pool, NULL, 0), 0);
+        assert_int_equal(scene->calls, 0);
+}
+
 #define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -234,6 +482,16 @@ int main(void) {
                 POOL_TEST(test_files_of_unequal_length),
                 POOL_TEST(test_few_files),
                 POOL_TEST(test_each_has_its_own_error),
+                POOL_TEST(test_changed_while_read),
+                POOL_TEST(test_replaced_by_a_link),
+                POOL_TEST(test_one_large_among_many),
+                POOL_TEST(test_files_without_a_size),
+                POOL_TEST(test_few_descriptors),
+                POOL_TEST(test_unreadable),
+                POOL_TEST(test_threads_come_and_go),
+                POOL_TEST(test_stop_with_threads),
+                POOL_TEST(test_rate),
+                POOL_TEST(test_no_jobs),
                 POOL_TEST(test_a_stop),
         };
 
