@@ -17,7 +17,8 @@ enum message_type {
         MESSAGE_HOOK_DONE,              /* id, number = wait status, texts: hook name, captured output */
         MESSAGE_PACKAGE_DATABASE_DONE,  /* id, number = wait status, texts: error text; the memfd goes along if it
                                          * worked */
-        MESSAGE_ROLE_ENDED,             /* number = wait status, id = pid, texts: role; when it ended in at_ns */
+        MESSAGE_ROLE_ENDED,             /* number = wait status, id = pid, texts: role, why the guard ended it (empty: it did
+                                         * not); when it ended in at_ns */
         MESSAGE_HOOK_REFUSED,           /* id, texts: hook name, why it was not run */
         MESSAGE_HOOK_KILLED,            /* as HOOK_DONE, but number = how many ns it may run: it ran longer */
 };

@@ -19,6 +19,7 @@
 #include "diagnostics.h"
 #include "favours.h"
 #include "fd.h"
+#include "helper-user.h"
 #include "job.h"
 #include "loop.h"
 #include "notify.h"
@@ -33,6 +34,9 @@ enum {
         START_TRIES = 3,                /* of one that never was ready */
         RETRY_S = 10,                   /* when not even fork(2) works */
         PKGDB_LIMIT_S = 60,
+        PKGDB_CPU_S = 50,               /* a database that keeps librpm busy; reading a large one takes less than one */
+        PKGDB_MEMORY = 512 << 20,       /* it takes some MiB */
+        PKGDB_ANSWER = 257 << 20,       /* what it says itself that it takes at most */
         HOOK_LIMIT_MAX_S = 86400,       /* as TimeLimit= allows */
 };
 
@@ -65,10 +69,12 @@ struct guard {
         int status;                     /* of the observer, when it matters to our own */
         struct guard_job jobs[JOBS_MAX];
         struct buffer datagram;
+        struct helper_user helper_user;
 
         /* what to tell the next observer about the one before */
         bool have_end;
         struct message end;
+        const char *end_why;            /* static; why we ended it; NULL: it ended by itself */
 };
 
 static int start_observer(struct guard *guard);
@@ -262,7 +268,19 @@ static int run_package_database(struct guard *guard, const struct message *messa
         _cleanup_close_ int program = -1, theirs = -1, ours = -1;
         char name[] = "nephronix-pkgdb";
         char *arguments[4] = { name, guard->options->settings->host_root, NULL, NULL };
-        struct job_options options = { .input = -1, .done = on_job_done, .time_limit_ns = PKGDB_LIMIT_S * NS_PER_S };
+        const struct job_limits limits = {
+                .user = guard->helper_user.user,
+                .group = guard->helper_user.group,
+                .cpu_s = PKGDB_CPU_S,
+                .memory = PKGDB_MEMORY,
+                .file_size = PKGDB_ANSWER,
+        };
+        struct job_options options = {
+                .input = -1,
+                .done = on_job_done,
+                .time_limit_ns = PKGDB_LIMIT_S * NS_PER_S,
+                .limits = geteuid() == 0 ? &limits : NULL,
+        };
         _cleanup_free_ char *copy = NULL;
         int ends[2], r;
 
@@ -338,6 +356,12 @@ static int on_request(struct guard *guard, const struct message *message, int fd
         }
 }
 
+/* The reason is told by the next one. */
+static void end_observer(struct guard *guard, const char *why) {
+        guard->end_why = why;
+        (void)kill(guard->observer_pid, SIGKILL);
+}
+
 static int on_channel(struct loop_file *file, uint32_t events) {
         struct guard *guard = container_of(file, struct guard, channel);
 
@@ -359,7 +383,7 @@ static int on_channel(struct loop_file *file, uint32_t events) {
                         r = on_request(guard, &message, fd);
                 if (r < 0) {
                         diagnostics_error(r, "the observer asked for something it may not ask for, and is ended");
-                        (void)kill(guard->observer_pid, SIGKILL);
+                        end_observer(guard, "for having asked for something that no observer asks for");
                         loop_remove(file);
                         return 0;
                 }
@@ -381,8 +405,9 @@ static void note_end(struct guard *guard, int status) {
                 .id = (uint32_t)guard->observer_pid,
                 .number = (uint64_t)(unsigned)status,
                 .at_ns = clock_ns(CLOCK_REALTIME),
-                .texts = { bytes_of_string("observer") },
+                .texts = { bytes_of_string("observer"), bytes_of_string(guard->end_why) },
         };
+        guard->end_why = NULL;
 }
 
 /* What it asked for ends with it, except the hooks: an alert that went out is on its way, whoever sent it. */
@@ -659,6 +684,8 @@ int guard_run(struct guard_options *options) {
         for (size_t i = 0; i < JOBS_MAX; i++)
                 guard.jobs[i].channel = -1;
         diagnostics_open("guard", options->foreground);
+        guard.helper_user = helper_user_find();
+        options->observer.no_helper_user = !guard.helper_user.own;
         r = open_loop(&guard);
         if (r == 0)
                 r = start_observer(&guard);

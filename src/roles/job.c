@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -24,6 +25,30 @@ static char *const job_environment[] = {
         (char[]){ "LANG=C.UTF-8" },
         NULL,
 };
+
+/* The memory that a sanitizer reserves for itself is beyond any limit. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { LIMITS_MEMORY = false };
+#else
+enum { LIMITS_MEMORY = true };
+#endif
+
+static int limit(int resource, uint64_t most) {
+        struct rlimit limits = { (rlim_t)most, (rlim_t)most };
+
+        return setrlimit((__rlimit_resource_t)resource, &limits);
+}
+
+/* Ids before the program's first instruction, its linker's too. The C library's setuid(3) is for processes with threads. */
+static int take_limits(const struct job_limits *limits) {
+        if (limit(RLIMIT_CPU, limits->cpu_s) < 0 || limit(RLIMIT_FSIZE, limits->file_size) < 0 || limit(RLIMIT_CORE, 0) < 0 ||
+            (LIMITS_MEMORY && limit(RLIMIT_AS, limits->memory) < 0))
+                return -errno;
+        if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, limits->group, limits->group, limits->group) < 0 ||
+            syscall(SYS_setresuid, limits->user, limits->user, limits->user) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        return 0;
+}
 
 /* In the child, between fork and exec: only async-signal-safe calls. */
 __attribute__((noreturn))
@@ -57,6 +82,8 @@ static void become(const struct job_options *options, int output) {
         if (extra < 0)
                 (void)close(EXTRA);
         (void)syscall(SYS_close_range, PROGRAM + 1, ~0U, 0);
+        if (options->limits && take_limits(options->limits) < 0)
+                _exit(126);
         (void)syscall(SYS_execveat, PROGRAM, "", options->arguments, job_environment, AT_EMPTY_PATH);
         why = strerrordesc_np(errno);
         if (why)

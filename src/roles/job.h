@@ -10,12 +10,20 @@ enum { JOB_OUTPUT_MAX = 16 * 1024 };
 
 struct job;
 
+/* For a program that reads what may be hostile: who it runs as, and how much it may take. */
+struct job_limits {
+        uid_t user;
+        gid_t group;
+        uint64_t cpu_s, memory, file_size;
+};
+
 struct job_options {
         int program;                    /* what is executed (execveat); NOT consumed */
         char *const *arguments;
         int input;                      /* its standard input, or -1 for /dev/null; NOT consumed */
         int extra;                      /* its descriptor 3, or -1; NOT consumed */
         uint64_t time_limit_ns;
+        const struct job_limits *limits; /* or NULL: as we are; borrowed until job_start() returns */
         /* The job is over; status as of waitpid(2), output what it said. The job must be freed by the callee. */
         void (*done)(struct job *job, void *context, int status, struct bytes output);
         void *context;

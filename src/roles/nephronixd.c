@@ -25,6 +25,7 @@ enum { EXIT_NOT_STARTED = 1, EXIT_USAGE = 2, PID_SIZE = 32, LOCK_TRIES = 100 /* 
 struct arguments {
         const char *configuration;
         bool check, once, light, foreground;
+        enum confinement confinement;
 };
 
 static void usage(FILE *to) {
@@ -47,13 +48,14 @@ static int parse(int argc, char **argv, struct arguments *ret) {
                 { "once", no_argument, NULL, 'o' },
                 { "light", no_argument, NULL, 'l' },
                 { "foreground", no_argument, NULL, 'f' },
+                { "confinement", required_argument, NULL, 's' }, /* not in the usage: for tests, do not use in production */
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { NULL, 0, NULL, 0 },
         };
         int option;
 
-        *ret = (struct arguments){ .configuration = NEPHRONIX_CONFIGURATION };
+        *ret = (struct arguments){ .configuration = NEPHRONIX_CONFIGURATION, .confinement = CONFINEMENT_DEFAULT };
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 switch (option) {
                 case 'c':
@@ -70,6 +72,13 @@ static int parse(int argc, char **argv, struct arguments *ret) {
                         break;
                 case 'f':
                         ret->foreground = true;
+                        break;
+                case 's':
+                        if (strcmp(optarg, "log") != 0) {
+                                usage(stderr);
+                                return -EINVAL;
+                        }
+                        ret->confinement = CONFINEMENT_LOGGED;
                         break;
                 case 'h':
                         usage(stdout);
@@ -282,6 +291,7 @@ static int serve(struct settings *settings, const struct configuration_options *
                         .sinks = registry_sinks,
                         .foreground = arguments->foreground || arguments->once,
                         .once = arguments->once,
+                        .confinement = arguments->confinement,
                         .version = NEPHRONIX_VERSION,
                         .helper_program = helper,
                 },

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "confinement.h"
 #include "settings.h"
 #include "sink.h"
 #include "source.h"
@@ -17,6 +18,8 @@ struct observer_options {
         int socket;                     /* to the guard; borrowed */
         bool foreground, once;
         bool reloaded;                  /* this start follows a reload of the configuration */
+        enum confinement confinement;
+        bool no_helper_user;            /* helper-user.h: there is none of our own */
         const char *version;
         const char *helper_program;     /* path of nephronix-pkgdb, for the watch of ourselves; NULL: none */
 };

@@ -3,7 +3,7 @@
  * whoever receives it has all of it. On failure nothing is sent, one line on stderr says why, and the status is 1.
  *
  * A program of its own because librpm takes megabytes, handles signals, reads macros that can run commands, and parses
- * a file that may be damaged: all of that stays in here. */
+ * a file that may be damaged: all of that stays in here, without privilege, without a network, without another program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,6 +24,7 @@
 #include <rpm/rpmts.h>
 
 #include "buffer.h"
+#include "confinement.h"
 
 enum {
         ANSWER_FD = 3,
@@ -283,6 +284,7 @@ int main(int argc, char **argv) {
         static struct complaint complaint = { .gravest = RPMLOG_ERR };
         bool has[ELEMENTS(databases)] = { false };
         char path[PATH_MAX] = "";
+        struct buffer weaker = BUFFER_NULL; /* of no interest here: the observer tells of the same */
         struct stat answer;
         int fd, r;
 
@@ -301,6 +303,10 @@ int main(int argc, char **argv) {
                 return fail(argv[2], r == -ENOENT ? "no rpm database there" : strerror(-r));
         if (strchr(path, '%')) /* it becomes the body of a macro: %(...) would run a command */
                 return fail(path, "a folder with '%' in its name is not opened");
+        r = confinement_pkgdb(path, CONFINEMENT_DEFAULT, &weaker);
+        buffer_done(&weaker);
+        if (r < 0)
+                return fail(path, "privileges cannot be given up");
         r = prepare(path, has, &complaint);
         if (r < 0)
                 return fail(path, complaint.made ? complaint.text : "librpm cannot be set up");

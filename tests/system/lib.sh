@@ -224,7 +224,8 @@ configure() {
 
 # run_daemon [ARGUMENT...]: runs it in the foreground of the background, without waiting.
 run_daemon() {
-  "$nephronixd" --config "$config" --foreground "$@" >>"$folder/stdout" 2>>"$folder/stderr" </dev/null &
+  # shellcheck disable=SC2086 # one or none
+  "$nephronixd" --config "$config" --foreground ${NEPHRONIX_CONFINEMENT:+--confinement $NEPHRONIX_CONFINEMENT} "$@" >>"$folder/stdout" 2>>"$folder/stderr" </dev/null &
   pid=$!
   daemons+=("$pid")
   printf '%s\n' "$pid" >"$folder/pid"

@@ -157,6 +157,13 @@ static void copy_database(const char *folder, size_t most, size_t damaged_at) {
         }
         assert_true(asprintf(&to, "%s/rpmdb.sqlite", folder) > 0);
         tree_write(&scratch, to, data.data, data.size < most ? data.size : most);
+        /* As rpm leaves them: without, sqlite would have to make them, and in here nothing is written. */
+        for (size_t i = 0; i < 2; i++) {
+                _cleanup_free_ char *beside = NULL;
+
+                assert_true(asprintf(&beside, "%s%s", to, i ? "-shm" : "-wal") > 0);
+                tree_write(&scratch, beside, "", 0);
+        }
 }
 
 #define NEED_PROGRAM()          \
