@@ -2,6 +2,7 @@
  *
  *      engine.c    its life and the round
  *      look.c      one look of one watch: collect, diff, what failed
+ *      sweep.c     a look at everything in slices, and what of it is read again
  *      tell.c      from a change to an event: word, severity, who, folded or not
  *      fast.c      the short way: deltas and single keys, noted in the baseline and told at once
  *      settle.c    notes become part of the baseline, with the text that goes with them
@@ -60,6 +61,36 @@ struct key_list {
         uint16_t *places;               /* owned; by hash: index in items plus one; twice the capacity */
 };
 
+/* Where a change comes from. */
+struct telling {
+        const char *seen_by, *sensor;
+        struct origin origin;
+        const struct delta *delta;      /* NULL: found by a look */
+        uint64_t at_ns;                 /* wall clock; 0: now */
+        bool gap;                       /* it happened while nobody watched, perhaps */
+        bool may_fold;
+        const struct proof_words *proof; /* what packages say of it; NULL: nothing */
+};
+
+/* A look at everything, in slices: other watches and the sources are served between two of them. Each slice stands for itself: what
+ * it found is one transaction. */
+struct sweep {
+        bool active;
+        bool sifts;                     /* each slice first looks dry (look_for_suspects()) */
+        bool thorough, by_clock, reconcile;
+        bool spoilt, lost_again;        /* since it began: hinted as a whole, something was lost. It does not make that good */
+        bool stale;                     /* too much was touched to remember: the watch must not trust what it kept */
+        bool moved;                     /* in the round that runs: from 'place' to 'end' */
+        bool to_end;                    /* the dry slice came to the end */
+        struct telling telling;
+        struct buffer place;            /* the next slice begins behind this key; empty: at the first */
+        struct buffer end;              /* of the slice that runs */
+        struct key_list touched;        /* keys that events told of meanwhile: they know better */
+        uint64_t began_ns, next_ns;     /* monotonic; when the next slice is due */
+        uint64_t cost_ns, slices, records, appeared, changes, bytes;
+        uint64_t rehash_from_ns, rehash_to_ns; /* wall clock: whose time lies between is read again */
+};
+
 struct slot {
         struct engine_watch watch;
         struct schedule schedule;
@@ -104,7 +135,15 @@ struct slot {
                                          * its way that tells it */
         size_t n_suspects, suspects_capacity;
         bool sifting;                   /* this look tells suspects only */
-        bool clean;                     /* there were none: the look of this round is over */
+        bool clean;                     /* there were none: the look of this round is over ... */
+        bool clean_whole;               /* ... and came to the end */
+        struct sweep sweep;
+        size_t window_records;          /* of a slice: what is read without a pause, by how long that took */
+        uint64_t window_bytes;
+        uint64_t rehash_seed;
+        uint64_t rehashed_ns, rehashed_kept_ns; /* wall clock up to which files were read again; the same as the baseline has it */
+        uint64_t passed_ns;             /* wall clock: when a sweep of this run began last; 0: none did */
+        bool has_rehashed;              /* the fact was asked for */
         bool rescan;                    /* something was lost: look again, thoroughly */
         uint64_t rescan_after_ns;       /* monotonic: not before */
 };
@@ -121,6 +160,7 @@ struct engine {
         uint64_t sequence;
         struct notices notices;
         bool notices_told;              /* in the round that runs */
+        bool unhurried;                 /* it may take as long as it takes */
         struct process_table *processes;
         struct folding *folding;
         struct proof *proof;            /* owned; NULL: there are no packages to ask */
@@ -152,17 +192,6 @@ struct engine {
         uint64_t retry_ns;              /* monotonic: what cannot be kept is not tried without pause */
 };
 
-/* Where a change comes from. */
-struct telling {
-        const char *seen_by, *sensor;
-        struct origin origin;
-        const struct delta *delta;      /* NULL: found by a look */
-        uint64_t at_ns;                 /* wall clock; 0: now */
-        bool gap;                       /* it happened while nobody watched, perhaps */
-        bool may_fold;
-        const struct proof_words *proof; /* what packages say of it; NULL: nothing */
-};
-
 /* What a watch hands its records to, and the diff its findings. */
 struct look {
         struct collector collector;
@@ -177,6 +206,13 @@ struct look {
         bool below;                     /* what lies below 'within' belongs to it */
         bool dry;                       /* suspects are noted, nothing is kept or told */
         bool found_below;               /* records below 'within' came too */
+        bool sliced, stopped;           /* it is a slice of a sweep; it was stopped before the end */
+        bool limited;                   /* in time */
+        struct bytes until;             /* it ends with this key; empty: does not */
+        uint64_t until_ns;              /* monotonic */
+        uint64_t kept, refreshed;       /* records put or removed; those of which only the time of the look was to be noted */
+        uint64_t window_bytes, bytes;   /* read for the batch that waits; for all */
+        size_t window_records;
         uint64_t appeared, changes;
 };
 
@@ -205,6 +241,23 @@ bool look_needs_sifting(const struct slot *slot, uint64_t now_ns);
 /* 'known' and what is there now of look->within (or all), through diff. What the watch answered. */
 int look_collect(struct look *look);
 int slot_open(struct slot *slot);
+
+/* sweep.c */
+int sweep_begin(struct engine *engine, struct slot *slot, bool thorough, bool sifts, const struct telling *telling);
+void sweep_end(struct slot *slot);
+/* Readies a look for the next slice. */
+void sweep_slice(struct engine *engine, struct slot *slot, struct look *look);
+bool sweep_slice_over(struct engine *engine, const struct look *look);
+/* A slice that was stopped stands, or will when its round does. */
+void sweep_advance(struct engine *engine, struct slot *slot, const struct look *look);
+void sweep_round_stands(struct slot *slot, bool stands);
+bool sweep_reads_again(const struct engine *engine, const struct slot *slot, struct bytes key);
+/* The look that ends it stands. */
+void sweep_read(struct slot *slot, bool all);
+int sweep_keep_facts(struct engine *engine);
+void sweep_touch(struct slot *slot, struct bytes key);
+bool sweep_touched(const struct slot *slot, struct bytes key);
+void sweep_fit_window(struct engine *engine, struct look *look, uint64_t took_ns);
 
 /* tell.c */
 int tell_event(struct engine *engine, struct event *event);

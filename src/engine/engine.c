@@ -66,6 +66,7 @@ struct engine *engine_free(struct engine *engine) {
                 buffer_done(&slot->last_key);
                 free(slot->suspects);
                 buffer_done(&slot->mechanisms);
+                sweep_end(slot);
                 slot_covers_done(slot);
         }
         notices_clear(&engine->notices);
@@ -185,6 +186,7 @@ static int give_up(struct engine *engine, int error, uint64_t sequence) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 engine->slots[i].has_stamp = false;
                 engine->slots[i].changed = false;
+                sweep_round_stands(&engine->slots[i], false);
                 if (engine->slots[i].looked)
                         schedule_again(&engine->slots[i].schedule, engine_now_ns(engine), engine->options.interval_ns);
                 buffer_clear(&engine->slots[i].last_key);
@@ -200,11 +202,15 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
 
         if (r >= 0 && engine->transaction)
                 r = proof_stage(engine);
+        if (r >= 0 && engine->transaction)
+                r = sweep_keep_facts(engine);
         if (r >= 0 && engine->transaction) {
                 r = engine->options.out->finish(engine->options.out, &engine->round);
                 if (r >= 0) {
                         engine->transaction = false;
                         r = baseline->ops->commit(baseline);
+                        for (size_t i = 0; r >= 0 && i < engine->n_slots; i++)
+                                engine->slots[i].rehashed_kept_ns = engine->slots[i].rehashed_ns;
                 }
         }
         if (r < 0)
@@ -213,6 +219,7 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
         for (size_t i = 0; i < engine->n_slots; i++) {
                 struct slot *slot = &engine->slots[i];
 
+                sweep_round_stands(slot, true);
                 if (slot->looked && !slot->caught_up) {
                         slot->caught_up = true;
                         slot_set_interval(engine, slot);
@@ -229,6 +236,8 @@ int engine_close_round(struct engine *engine, int r, uint64_t sequence) {
 }
 
 static bool is_due(const struct slot *slot, uint64_t now_ns) {
+        if (slot->sweep.active)
+                return now_ns >= slot->sweep.next_ns;
         return schedule_due(&slot->schedule, now_ns) || (slot->ranges.count > 0 && schedule_rested(&slot->schedule, now_ns)) || rescan_due(slot, now_ns);
 }
 
@@ -249,7 +258,8 @@ static int sift(struct engine *engine) {
                 if (r < 0)
                         return r;
                 slot->sifting = r > 0;
-                slot->clean = r == 0 && slot->looked;
+                slot->clean = r == 0;
+                slot->clean_whole = slot->looked;
                 any |= slot->sifting;
         }
         if (!any)
@@ -259,16 +269,36 @@ static int sift(struct engine *engine) {
         return engine_flush(engine);
 }
 
+/* Whether something is due that compares with what is in the baseline, and not with what is noted on top of it. */
+static bool must_settle(struct engine *engine, uint64_t now_ns) {
+        if (now_ns >= engine->settle_ns || engine->notices.count > 0 || now_ns >= proof_next_ns(engine))
+                return true;
+        for (size_t i = 0; i < engine->n_slots; i++) {
+                const struct slot *slot = &engine->slots[i];
+
+                if (is_due(slot, now_ns) && !(slot->sweep.active && slot->sweep.sifts))
+                        return true;
+        }
+        return false;
+}
+
+static bool any_sifting(const struct engine *engine) {
+        for (size_t i = 0; i < engine->n_slots; i++)
+                if (engine->slots[i].sifting)
+                        return true;
+        return false;
+}
+
 static int run_round(struct engine *engine, bool thorough) {
         uint64_t now_ns, sequence;
         int r = engine_flush(engine);
 
         /* A look compares with what is in the baseline: what was only noted comes first. */
-        if (engine->notes)
+        if (engine->notes && (thorough || must_settle(engine, engine_now_ns(engine))))
                 r = settle(engine);
         if (r >= 0 && !thorough) {
                 r = sift(engine);
-                if (r >= 0 && engine->notes)
+                if (r >= 0 && engine->notes && (any_sifting(engine) || must_settle(engine, engine_now_ns(engine))))
                         r = settle(engine);
         }
         if (r < 0)
@@ -276,32 +306,51 @@ static int run_round(struct engine *engine, bool thorough) {
         now_ns = engine_now_ns(engine);
         sequence = engine->sequence;
         engine_begin_round(engine);
-        for (size_t i = 0; i < engine->n_slots; i++) {
-                engine->slots[i].looked = engine->slots[i].clean;
-                engine->slots[i].clean = false;
-        }
-        /* Packages first: they explain files. */
+        for (size_t i = 0; i < engine->n_slots; i++)
+                engine->slots[i].looked = engine->slots[i].clean && engine->slots[i].clean_whole;
+        /* With notes that are not settled there was a slice that found nothing, and nothing else was due. Packages first: they
+         * explain files. */
         for (int provable = 0; provable < 2; provable++)
-                for (size_t i = 0; i < engine->n_slots && r >= 0; i++)
-                        if (engine->slots[i].watch.kind->provable == provable && (thorough || is_due(&engine->slots[i], now_ns)))
+                for (size_t i = 0; i < engine->n_slots && r >= 0 && !engine->notes; i++)
+                        if (engine->slots[i].watch.kind->provable == provable && !engine->slots[i].clean &&
+                            (thorough || is_due(&engine->slots[i], now_ns)))
                                 r = look_at(engine, &engine->slots[i], thorough);
-        if (r >= 0)
+        if (r >= 0 && !engine->notes)
                 r = proof_serve_round(engine);
         if (r >= 0) {
                 rescan_report(engine);
                 cover_state(engine);
-                r = tell_notices(engine);
+                r = engine->notes ? 0 : tell_notices(engine);
         }
         r = engine_close_round(engine, r, sequence);
         return r;
 }
 
-int engine_round(struct engine *engine, bool thorough) {
+static int run_one(struct engine *engine, bool thorough) {
         int r = run_round(engine, thorough);
 
         for (size_t i = 0; i < engine->n_slots; i++)
                 engine->slots[i].sifting = engine->slots[i].clean = false;
         engine->retry_ns = r < 0 ? engine_now_ns(engine) + engine->options.interval_ns : 0;
+        return r;
+}
+
+static bool is_sweeping(const struct engine *engine) {
+        for (size_t i = 0; i < engine->n_slots; i++)
+                if (engine->slots[i].sweep.active)
+                        return true;
+        return false;
+}
+
+int engine_round(struct engine *engine, bool thorough) {
+        int r;
+
+        engine->unhurried = thorough;
+        r = run_one(engine, thorough);
+        while (r >= 0 && thorough && is_sweeping(engine) &&
+               (!engine->options.go_on || engine->options.go_on(engine->options.go_on_context)))
+                r = run_one(engine, false);
+        engine->unhurried = false;
         return r;
 }
 
@@ -317,7 +366,7 @@ uint64_t engine_next_ns(struct engine *engine) {
                 next_ns = proof_next_ns(engine);
         for (size_t i = 0; i < engine->n_slots; i++) {
                 const struct slot *slot = &engine->slots[i];
-                uint64_t due_ns = schedule_next(&slot->schedule);
+                uint64_t due_ns = slot->sweep.active ? slot->sweep.next_ns : schedule_next(&slot->schedule);
 
                 if (slot->ranges.count > 0 && slot->schedule.rested_ns < due_ns)
                         due_ns = slot->schedule.rested_ns;
@@ -359,6 +408,11 @@ void engine_report(const struct engine *engine, size_t index, struct engine_repo
                 .conditions = buffer_string(&slot->conditions),
                 .changed = slot->changed,
                 .looked = slot->looked,
+                .sweeping = slot->sweep.active,
+                .learning = slot->sweep.active && !slot->caught_up && slot->last_look_ns == 0,
+                .sweep_records = slot->sweep.records,
+                .sweep_bytes = slot->sweep.bytes,
+                .sweep_since_ns = slot->sweep.began_ns,
         };
         cover_describe(slot, ret);
 }

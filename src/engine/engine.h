@@ -67,6 +67,12 @@ struct engine_options {
         const struct engine_watch *watches;     /* copied */
         size_t n_watches;
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        uint64_t rehash_ns;                     /* in so much time each record's costly fields are read again; 0: never for that */
+        bool starts_gently;                     /* a thorough round reads all of small watches alone; the others' turn comes */
+        unsigned scan_threads, learn_threads;   /* that read for a look at everything; when nothing was known */
+        uint64_t scan_rate;                     /* bytes a second that looks at everything read; 0: no limit */
+        bool (*go_on)(void *context);           /* asked between the slices of a thorough round; may be NULL */
+        void *go_on_context;
         void (*drain)(void *context);           /* lets the sources hand over what they have; may be NULL */
         void *drain_context;
         struct provenance *provenance;          /* asks packages about files; NULL: there are none on this host */
@@ -107,6 +113,9 @@ struct engine_report {
         uint64_t reconcile_found;       /* what that found that no event had told */
         bool changed;                   /* in the last round */
         bool looked;                    /* in the last round */
+        bool sweeping, learning;        /* a look at everything is under way; the first one */
+        uint64_t sweep_records, sweep_bytes; /* looked at, and read, by it so far */
+        uint64_t sweep_since_ns;        /* monotonic */
 };
 
 /* The options' pointers are borrowed until engine_free(). */
@@ -141,8 +150,9 @@ uint64_t engine_next_ns(struct engine *engine);
  * static; sequence, ids and time are the engine's. -ENOBUFS if too many wait. */
 int engine_notice(struct engine *engine, const struct event *event);
 
-/* One pass from wake-up to sleep: looks at all that is due. 0, or negative errno if the round was given up. 'thorough': every
- * watch, whatever its stamp and evidence. */
+/* One pass from wake-up to sleep: looks at all that is due. 0, or negative errno if the round was given up. A look at everything of
+ * a watch that can resume (watch.h) takes several rounds, a slice in each. 'thorough': every watch, whatever its stamp and evidence,
+ * to the end: round after round, until go_on() says no. */
 int engine_round(struct engine *engine, bool thorough);
 
 size_t engine_count(const struct engine *engine);

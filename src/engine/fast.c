@@ -12,6 +12,7 @@ enum {
         BATCH_EVENTS_MOST = 256,        /* told in one go */
         BATCH_BYTES_MOST = 1 << 20,     /* a journal holds 8 MiB, a batch that does not fit is lost */
         NOTE_BYTES = 128,               /* of a note, without its bytes */
+        WHOLE_MOST = 2000,              /* records: of a watch that can be looked at in slices, looked at in one go */
 };
 
 /* ---- lists of keys ---- */
@@ -234,6 +235,7 @@ static void remember_early(struct engine *engine, struct slot *slot, struct key_
 
 static void hint_whole(struct slot *slot, const struct hint *hint) {
         schedule_hint(&slot->schedule);
+        slot->sweep.spoilt |= slot->sweep.active;
         if (!hint->source)
                 return; /* an answer of the guard: what made it due is known already */
         if (slot->hinted && (!hint->origin.known || !slot->origin.known || hint->origin.pid != slot->origin.pid))
@@ -619,7 +621,6 @@ int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint)
         if (gone && proof_takes_key(engine, slot, hint))
                 return 0;
         look.thorough = hint->flags & HINT_WRITTEN;
-        buffer_clear(&slot->new_conditions);
         r = look_collect(&look);
         if (engine->fatal)
                 return engine->fatal;
@@ -646,8 +647,11 @@ int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint)
 static bool may_look_fast(const struct engine *engine, const struct slot *slot) {
         struct engine_clock *clock = engine->options.clock;
 
-        return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && !slot->rescan &&
-               ((slot->schedule.hinted && slot->hinted) || slot->ranges.count) &&
+        /* A look at all of a large tree is the round's, which makes it in slices. */
+        bool whole = slot->schedule.hinted && slot->hinted &&
+                     !(slot->watch.kind->can_resume && (slot->sweep.active || slot->records > WHOLE_MOST));
+
+        return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && !slot->rescan && (whole || slot->ranges.count) &&
                schedule_rested(&slot->schedule, clock->monotonic_ns(clock));
 }
 

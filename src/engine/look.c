@@ -20,6 +20,10 @@ static int keep_change(struct look *look, const struct change *change) {
         const char *name = look->slot->watch.settings->name;
         int r;
 
+        look->kept++;
+        if (!look->sliced)
+                sweep_touch(look->slot, change_record(change)->key);
+
         if (look->engine->fast) {
                 slot_stage(look->engine, look->slot, change);
                 r = change->after ? baseline->ops->note_put(baseline, name, kind->fields, change->after)
@@ -82,9 +86,14 @@ static int on_change(struct diff_events *events, const struct change *found) {
         bool whole = look->within.size == 0 || look->below;
         _cleanup_proof_words_ struct proof_words words = { .verdict = NULL };
         enum proof_way way = PROOF_TELL;
+        bool late = false;
         int r;
 
-        if (!look->learning && (look->dry || !look->slot->sifting || is_suspect(look->slot, hash_of(change))))
+        if (look->sliced && sweep_touched(look->slot, change_record(change)->key))
+                return 0; /* its event came since this sweep began, and told of it */
+        if (!look->dry && look->slot->sifting && look->within.size == 0)
+                late = !is_suspect(look->slot, hash_of(change));
+        if (!look->learning && !late)
                 way = proof_judge(look->engine, look->slot, change, &look->telling, whole, look->dry, &words);
         if (way == PROOF_WAIT)
                 return 0;
@@ -93,7 +102,7 @@ static int on_change(struct diff_events *events, const struct change *found) {
                 look->changes++;
                 return 0;
         }
-        if (look->slot->sifting && !is_suspect(look->slot, hash_of(change)))
+        if (late)
                 return 0; /* it came after we looked first: its event will tell it */
         if (kind->detail && change->after && !look->learning) {
                 record = *change->after;
@@ -129,16 +138,32 @@ static int on_complete(struct diff_events *events, struct record *now) {
         return kind->complete ? kind->complete(look->slot->state, now) : 0;
 }
 
-static int on_defer(struct diff_events *events, const struct record *now, uint64_t *ret_bytes) {
+static bool on_due(struct diff_events *events, const struct record *known) {
         struct look *look = container_of(events, struct look, events);
 
-        return look->slot->watch.kind->defer(look->slot->state, now, ret_bytes);
+        return sweep_reads_again(look->engine, look->slot, known->key);
+}
+
+static int on_defer(struct diff_events *events, const struct record *now, uint64_t *ret_bytes) {
+        struct look *look = container_of(events, struct look, events);
+        int r = look->slot->watch.kind->defer(look->slot->state, now, ret_bytes);
+
+        if (r > 0 && *ret_bytes != UINT64_MAX) {
+                look->bytes += *ret_bytes;
+                look->window_bytes += *ret_bytes;
+        }
+        look->window_records += r > 0;
+        return r;
 }
 
 static int on_read_deferred(struct diff_events *events) {
         struct look *look = container_of(events, struct look, events);
+        uint64_t began_ns = engine_now_ns(look->engine);
+        int r = look->slot->watch.kind->read_deferred(look->slot->state);
 
-        return look->slot->watch.kind->read_deferred(look->slot->state);
+        if (look->sliced)
+                sweep_fit_window(look->engine, look, engine_now_ns(look->engine) - began_ns);
+        return r;
 }
 
 static int on_complete_deferred(struct diff_events *events, struct record *now) {
@@ -151,12 +176,33 @@ static int on_refresh(struct diff_events *events, const struct record *now) {
         struct look *look = container_of(events, struct look, events);
         const struct change change = { .kind = CHANGE_CHANGED, .fields = look->slot->watch.kind->fields, .after = now };
 
+        look->refreshed++;
         return look->dry ? 0 : keep_change(look, &change);
 }
 
 /* In a look at one key, whatever lies elsewhere is none of its business. */
 static bool is_within(struct bytes key, struct bytes within) {
         return within.size == 0 || range_holds(within, key);
+}
+
+static int feed_slice(struct look *look, const struct record *record) {
+        struct buffer *end = &look->slot->sweep.end;
+        int order = look->until.size ? bytes_compare(record->key, look->until) : -1, r;
+
+        if (order > 0) {
+                look->stopped = true;
+                return -ECANCELED;
+        }
+        r = diff_feed(&look->diff, record);
+        /* The empty key is that of no place to go on behind. */
+        if (r < 0 || record->key.size == 0 || (order < 0 && !sweep_slice_over(look->engine, look)))
+                return r;
+        look->stopped = true;
+        if (order == 0)
+                return -ECANCELED;
+        buffer_clear(end);
+        buffer_append_bytes(end, record->key);
+        return buffer_error(end) < 0 ? -ENOMEM : -ECANCELED;
 }
 
 static int on_record(struct collector *collector, const struct record *record) {
@@ -168,7 +214,7 @@ static int on_record(struct collector *collector, const struct record *record) {
                 look->found_below = true;
                 return 0;
         }
-        return diff_feed(&look->diff, record);
+        return look->sliced ? feed_slice(look, record) : diff_feed(&look->diff, record);
 }
 
 static int on_unseen(struct collector *collector, struct bytes key) {
@@ -189,6 +235,8 @@ static void on_condition(struct collector *collector, const char *text) {
         struct look *look = container_of(collector, struct look, collector);
         struct buffer *conditions = &look->slot->new_conditions;
 
+        if (look->within.size)
+                return; /* the next look at everything says so, too */
         if (escape_is_clean(bytes_of_string(text)))
                 buffer_append_string(conditions, text);
         else
@@ -220,10 +268,16 @@ int look_collect(struct look *look) {
                         if (r < 0)
                                 return engine_fatal(engine, r);
                         request.after = bytes_of(last_key, last_key_size);
+                } else if (look->sliced) {
+                        request.after = buffer_bytes(&slot->sweep.place);
+                        request.fresh = slot->sweep.stale;
+                        slot->sweep.stale = false;
+                        request.threads = look->learning ? engine->options.learn_threads : engine->options.scan_threads;
+                        request.rate = engine->unhurried ? engine->options.scan_rate : 0;
                 }
         }
         r = range_open(baseline, name, kind->fields, look->within, request.after, engine->fast && look->within.size && !look->below,
-                       engine->fast, &known);
+                       engine->fast || (look->dry && engine->notes), &known);
         if (r < 0)
                 return engine_fatal(engine, r);
 
@@ -232,7 +286,7 @@ int look_collect(struct look *look) {
         };
         look->events = (struct diff_events){
                 .change = on_change, .complete = on_complete, .refresh = on_refresh,
-                .defer = on_defer, .read_deferred = on_read_deferred, .complete_deferred = on_complete_deferred,
+                .due = on_due, .defer = on_defer, .read_deferred = on_read_deferred, .complete_deferred = on_complete_deferred,
         };
         diff_init(&look->diff, kind->fields, known, &look->events);
         look->diff.thorough = look->thorough;
@@ -241,8 +295,16 @@ int look_collect(struct look *look) {
         look->diff.now_ns = timestamp_to_ns(&engine->round.at);
         look->diff.tick_ns = TICKS_UNSAFE * engine->options.clock->tick_ns;
 
+        look->diff.asks_due = look->sliced && !look->learning;
+        if (look->sliced && !engine->unhurried) {
+                look->diff.window_bytes = look->diff.window_bytes ? slot->window_bytes : 0;
+                look->diff.window_records = slot->window_records;
+        }
+
         r = kind->collect(slot->state, &request, &look->collector);
-        if (r == WATCH_OK)
+        if (look->stopped && r == -ECANCELED)
+                r = diff_end_at(&look->diff, look->until.size ? look->until : buffer_bytes(&slot->sweep.end));
+        else if (r == WATCH_OK)
                 r = diff_end(&look->diff);
         diff_done(&look->diff);
         if (kind->rest)
@@ -280,7 +342,10 @@ static int close_look(struct look *look) {
         const char *name = slot->watch.settings->name;
         int r;
 
+        if (look->stopped)
+                return engine_end_part(engine, true);
         if (look->learning) {
+                uint64_t count = look->sliced ? slot->sweep.records + diff_records(&look->diff) : look->appeared;
                 struct event event = {
                         .watch = name,
                         .kind = NULL,
@@ -298,10 +363,10 @@ static int close_look(struct look *look) {
                 if (r < 0)
                         return engine_fatal(engine, r);
                 if (asprintf(&message, "%s: nothing was known of it; what is there now is what later rounds compare with (%llu record%s)",
-                             name, (unsigned long long)look->appeared, look->appeared == 1 ? "" : "s") < 0)
+                             name, (unsigned long long)count, count == 1 ? "" : "s") < 0)
                         message = NULL;
                 event.message = message;
-                event_add(&event, "nephronix.count", FIELD_NUMBER, value_number(look->appeared));
+                event_add(&event, "nephronix.count", FIELD_NUMBER, value_number(count));
                 r = tell_event(engine, &event);
                 if (r < 0)
                         return r;
@@ -414,23 +479,33 @@ static void forget_hints(struct slot *slot) {
 }
 
 static void note_looked(struct engine *engine, struct slot *slot, const struct look *look, uint64_t began_ns, bool full) {
+        const struct sweep *sweep = &slot->sweep;
+        bool several = look->sliced && sweep->slices > 0;
+
         note_success(engine, slot);
         note_conditions(engine, slot, false);
         /* An answer is as old as its question. */
         slot->collected_ns = slot->asked_ns ? slot->asked_ns : began_ns;
         slot->asked_ns = 0;
-        slot->records = slot->watch.kind->append_only ? slot->records + look->appeared : diff_records(&look->diff);
+        slot->records = slot->watch.kind->append_only ? slot->records + look->appeared : sweep->records + diff_records(&look->diff);
         slot->last_look_ns = timestamp_to_ns(&engine->round.at);
         slot->looked = true;
-        slot->changed = slot->changed || look->changes > 0;
+        slot->changed = slot->changed || look->changes > 0 || (look->learning && several);
         slot->found += look->learning ? 0 : look->changes;
         if (full && slot->caught_up) {
                 slot->last_reconcile_ns = slot->last_look_ns;
-                slot->reconcile_found = look->changes;
+                slot->reconcile_found = sweep->changes + look->changes;
         }
-        forget_hints(slot);
-        slot->rescan = false;
-        key_list_clear(&slot->ranges);
+        if (look->sliced)
+                sweep_read(slot, sweep->thorough || look->learning);
+        /* What came while it was under way may be about what it had passed by then. */
+        if (sweep->spoilt)
+                slot->mixed = true;
+        else
+                forget_hints(slot);
+        slot->rescan = sweep->lost_again;
+        if (!several)
+                key_list_clear(&slot->ranges);
 }
 
 static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint64_t began_ns) {
@@ -453,20 +528,32 @@ static int note_not_looked(struct engine *engine, struct slot *slot, int r, uint
         return 0;
 }
 
+/* A slice stands, or will when its round does; the next one goes on from there. */
+static void note_slice(struct engine *engine, struct slot *slot, const struct look *look) {
+        if (!look->learning && look->changes > 0) {
+                slot->changed = true;
+                slot->found += look->changes;
+        }
+        sweep_advance(engine, slot, look);
+}
+
 /* 1: 'dry', and something differs. */
 static int look_whole(struct engine *engine, struct slot *slot, bool thorough, bool dry) {
         struct engine_clock *clock = engine->options.clock;
         uint64_t began_ns = clock->monotonic_ns(clock), cpu_ns = clock->cpu_ns(clock), cost_ns;
+        bool sliced = slot->watch.kind->can_resume && !engine->fast;
         bool by_clock = schedule_reconcile_due(&slot->schedule, began_ns);
         bool reconcile = thorough || slot->rescan || slot->schedule.hinted || by_clock;
         struct look look = {
                 .engine = engine, .slot = slot, .telling = telling_of(slot), .thorough = thorough, .dry = dry,
         };
+        struct sweep *sweep = &slot->sweep;
         uint64_t sequence = engine->sequence;
         size_t events = engine->round.events;
+        bool again;
         int r = slot_open(slot);
 
-        if (r == 0) {
+        if (r == 0 && !sweep->active) {
                 if (stamp_holds(engine, slot, began_ns) && !reconcile) {
                         if (slot->what == ENGINE_IDLE) {
                                 slot->looked = true;
@@ -476,19 +563,36 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
                         return 0;
                 }
                 buffer_clear(&slot->new_conditions);
+                if (sliced)
+                        r = sweep_begin(engine, slot, thorough, dry, &look.telling);
+                sweep->by_clock = !slot->hinted && by_clock;
+                sweep->reconcile = reconcile;
+        }
+        if (r == 0) {
                 proof_look_begins(engine);
+                if (sliced)
+                        sweep_slice(engine, slot, &look);
                 r = look_collect(&look);
                 if (r == WATCH_OK)
                         r = close_look(&look);
         }
         if (engine->fatal)
                 return engine->fatal;
+        sweep->cost_ns += clock->cpu_ns(clock) - cpu_ns;
 
-        if (dry && r == WATCH_OK && look.changes > 0)
+        if (dry && r == WATCH_OK && (look.changes > 0 || look.refreshed > 0)) {
+                sweep->to_end = !look.stopped;
                 return 1;
+        }
+        if (r == WATCH_OK && look.stopped) {
+                note_slice(engine, slot, &look);
+                return 0;
+        }
         slot->looks++;
+        if (sweep->began_ns)
+                began_ns = sweep->began_ns;
         if (r == WATCH_OK) {
-                note_looked(engine, slot, &look, began_ns, !slot->hinted && by_clock);
+                note_looked(engine, slot, &look, began_ns, sweep->by_clock);
         } else {
                 /* In a batch each change stands for itself; in a round they are given back together. */
                 if (!engine->fast) {
@@ -503,15 +607,19 @@ static int look_whole(struct engine *engine, struct slot *slot, bool thorough, b
                 (void)note_not_looked(engine, slot, r, began_ns);
         }
 
-        cost_ns = clock->cpu_ns(clock) - cpu_ns;
+        cost_ns = sweep->cost_ns;
         slot->last_cost_ns = cost_ns;
         slot->total_cost_ns += cost_ns;
         slot_set_interval(engine, slot);
+        again = sweep->spoilt;
         /* What this host never had is asked for rarely; what it had a moment ago may be back the next. */
         if (slot->what == ENGINE_UNAVAILABLE && slot->last_look_ns == 0)
                 schedule_rest(&slot->schedule, began_ns);
         else
-                schedule_looked(&slot->schedule, began_ns, cost_ns, reconcile);
+                schedule_looked(&slot->schedule, began_ns, cost_ns, sweep->reconcile || reconcile);
+        if (again)
+                schedule_hint(&slot->schedule);
+        sweep_end(slot);
         return 0;
 }
 
@@ -532,7 +640,6 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
                 look.telling = (struct telling){
                         .seen_by = "event", .sensor = slot->watch.kind->sensor, .origin = range->origin, .at_ns = range->at_ns,
                 };
-                buffer_clear(&slot->new_conditions);
                 proof_look_begins(engine);
                 r = look_collect(&look);
                 if (r == WATCH_OK)
@@ -561,6 +668,8 @@ static int look_ranges(struct engine *engine, struct slot *slot) {
 }
 
 bool look_needs_sifting(const struct slot *slot, uint64_t now_ns) {
+        if (slot->sweep.active)
+                return slot->sweep.sifts && now_ns >= slot->sweep.next_ns;
         return slot->opened && slot->caught_up && slot->what == ENGINE_IDLE && slot_covered(slot) && !slot->hinted && !slot->rescan &&
                !slot->schedule.hinted && !slot->watch.kind->append_only && schedule_due(&slot->schedule, now_ns);
 }
@@ -575,9 +684,9 @@ int look_at(struct engine *engine, struct slot *slot, bool thorough) {
         uint64_t now_ns = engine_now_ns(engine);
 
         /* In a batch only what was hinted: what is due by the clock as well has a round, which sifts. */
-        if (engine->fast && slot->ranges.count && !slot->schedule.hinted)
+        if (engine->fast && slot->ranges.count && (!slot->schedule.hinted || slot->sweep.active))
                 return look_ranges(engine, slot);
-        if (thorough || schedule_due(&slot->schedule, now_ns) || rescan_due(slot, now_ns) || !slot->opened)
+        if (thorough || slot->sweep.active || schedule_due(&slot->schedule, now_ns) || rescan_due(slot, now_ns) || !slot->opened)
                 return look_whole(engine, slot, thorough, false);
         return look_ranges(engine, slot);
 }

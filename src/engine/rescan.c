@@ -85,6 +85,7 @@ void engine_loss(struct engine *engine, const struct loss *loss) {
                 if (any && !is_affected(slot, loss))
                         continue;
                 slot->rescan = true;
+                slot->sweep.lost_again |= slot->sweep.active;
                 slot->losses += loss->counted ? loss->count : 1;
                 if (pending)
                         pending->affected[i] = true;
@@ -104,6 +105,7 @@ void rescan_seen(struct engine *engine, struct slot *slot, const struct loss *lo
         }
         pending->affected[slot - engine->slots] = true;
         slot->rescan |= engine->fast; /* else this look is it */
+        slot->sweep.lost_again |= engine->fast && slot->sweep.active;
 }
 
 void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count) {
@@ -114,6 +116,7 @@ void rescan_not_kept(struct engine *engine, struct slot *slot, uint64_t count) {
                 return;
         if (slot) {
                 slot->rescan = true;
+                slot->sweep.lost_again |= slot->sweep.active;
                 slot->losses += count;
                 if (pending)
                         pending->affected[slot - engine->slots] = true;

@@ -187,7 +187,10 @@ static int wait(struct diff *diff, const struct record *before, const struct rec
         diff->n_waiting++;
         diff->n_deferred += deferred;
         diff->waiting_bytes = bytes > UINT64_MAX - diff->waiting_bytes ? UINT64_MAX : diff->waiting_bytes + bytes;
-        return diff->n_waiting == DIFF_WINDOW_RECORDS || diff->waiting_bytes >= diff->window_bytes ? empty_window(diff) : 0;
+        if (diff->n_waiting >= (diff->window_records ? diff->window_records : DIFF_WINDOW_RECORDS) ||
+            diff->waiting_bytes >= diff->window_bytes)
+                return empty_window(diff);
+        return 0;
 }
 
 /* ---- records ---- */
@@ -223,10 +226,15 @@ static int vanish_pending(struct diff *diff) {
         return r < 0 ? r : advance(diff);
 }
 
+static bool is_due(const struct diff *diff, const struct record *known) {
+        return diff->asks_due && diff->events->due(diff->events, known);
+}
+
 static int compare_pending(struct diff *diff, struct record *now) {
         int r;
 
-        if (diff->has_costly && (diff->thorough || is_incomplete(diff, &diff->pending) || !evidence_holds(diff, &diff->pending, now))) {
+        if (diff->has_costly && (diff->thorough || is_incomplete(diff, &diff->pending) ||
+                                 !evidence_holds(diff, &diff->pending, now) || is_due(diff, &diff->pending))) {
                 r = complete_and_report(diff, &diff->pending, now);
         } else {
                 if (diff->has_costly)
@@ -285,15 +293,18 @@ int diff_feed(struct diff *diff, const struct record *record) {
         return diff->has_costly ? complete_and_report(diff, NULL, &now) : report(diff, NULL, &now, false);
 }
 
-int diff_end(struct diff *diff) {
+static int end(struct diff *diff, const struct bytes *at) {
         int r = prime(diff);
 
-        if (r < 0)
-                return r;
-        while (diff->have_pending) {
+        while (r == 0 && diff->have_pending && (!at || bytes_compare(diff->pending.key, *at) <= 0))
                 r = vanish_pending(diff);
-                if (r < 0)
-                        return r;
-        }
-        return empty_window(diff);
+        return r < 0 ? r : empty_window(diff);
+}
+
+int diff_end(struct diff *diff) {
+        return end(diff, NULL);
+}
+
+int diff_end_at(struct diff *diff, struct bytes key) {
+        return end(diff, &key);
 }

@@ -19,6 +19,8 @@ struct diff_events {
         int (*complete)(struct diff_events *events, struct record *now);
         /* The same record, but its FIELD_LOOKED moved: keep the new one, tell nobody. May be NULL. */
         int (*refresh)(struct diff_events *events, const struct record *now);
+        /* With 'asks_due' alone: whether the costly fields of this record are to be read again though the evidence holds. */
+        bool (*due)(struct diff_events *events, const struct record *known);
         /* With a window alone, where complete() would be asked. 1: it can be completed later, *ret_bytes is what has to be read for
          * it; 0: there is nothing to wait for, complete() will do; or negative. */
         int (*defer)(struct diff_events *events, const struct record *now, uint64_t *ret_bytes);
@@ -43,8 +45,10 @@ struct diff {
         bool has_costly;
         int looked;                     /* place of FIELD_LOOKED; -1: none */
         bool thorough;                  /* complete every record, whatever the evidence */
+        bool asks_due;
         bool keep_known;                /* append-only: what is known and not fed has not vanished */
         uint64_t window_bytes;          /* 0: no window, each record is completed on the spot */
+        size_t window_records;          /* 0: as many as there is room for */
         uint64_t now_ns;                /* wall clock at the start of the look: goes into FIELD_LOOKED */
         uint64_t tick_ns;               /* evidence younger than this at the look before proves nothing */
 
@@ -73,6 +77,8 @@ int diff_unseen(struct diff *diff, struct bytes key);
 
 /* No more records. */
 int diff_end(struct diff *diff);
+/* No more records up to and including this key, and nothing is said of those behind it. */
+int diff_end_at(struct diff *diff, struct bytes key);
 
 /* How many records were fed, or stay. */
 static inline uint64_t diff_records(const struct diff *diff) {

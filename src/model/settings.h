@@ -61,6 +61,9 @@ struct settings {
         char *state_directory, *log_file, *run_directory;
         bool light;             /* Profile=light */
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
+        uint64_t rehash_ns;     /* Rehash=: in so much time each file is read again, whatever its stamps say; 0: never */
+        uint64_t scan_rate;     /* ScanRate=: bytes a second that looks at everything read; 0: no limit */
+        uint64_t scan_threads;  /* ScanThreads=; 0: one, and all cores but one where nothing is known yet */
         uint64_t event_buffer;  /* EventBuffer=: bytes of kernel memory in which events wait for us */
         struct strings sources; /* Sources=: names of the sources that may be used; none: all */
 

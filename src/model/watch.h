@@ -34,9 +34,13 @@ struct collector {
 };
 
 struct collect_request {
-        struct bytes after;     /* append-only watches: yield only records with keys above this one; else empty */
+        struct bytes after;     /* append-only watches and those that can resume: yield only records with keys above this one. With
+                                 * can_resume it is where the look before was stopped; else empty */
         struct bytes within;    /* watches with can_look_within: yield only this key and those below it (key, NUL, more);
                                  * empty: everything */
+        bool fresh;             /* with can_resume: what was kept of the slice before does not count any more */
+        unsigned threads;       /* that may read for a batch; 0: one */
+        uint64_t rate;          /* bytes a second that a batch may read; 0: no limit */
 };
 
 /* A cheap fingerprint of the place the records come from. */
@@ -91,6 +95,8 @@ struct watch {
         bool light;                     /* collected in the light profile too */
         bool append_only;               /* a log, not a state: records do not vanish, only the newest 'retain' are kept */
         size_t retain;
+        bool can_resume;        /* collect() obeys request->after, at a cost that does not grow with the records before it: a look at
+                                 * everything may be made in slices. What it cannot see it says once, in the slice that comes by */
         bool can_look_within;   /* collect() obeys request->within, at a cost that does not grow with the other records */
         bool provable;          /* a record is a file whose path is the key (FIELD_KEY_PATH): its package may explain a change */
         unsigned subjects;      /* bit per enum delta_subject that recognize() understands */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <malloc.h>
+#include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -33,6 +35,7 @@
 enum {
         OBSERVER_NICE = 10,            /* a monitor must never be what makes a machine slow */
         IOPRIO_BEST_EFFORT_LOWEST = 2 << 13 | 7, /* ioprio_set(2): class 2, level 7 */
+        IOPRIO_IDLE = 3 << 13,          /* whoever else reads or writes goes first */
         BUSY_TRIES = 30,                /* of a tenth of a second: how long a start waits for the one before to end */
         ONCE_TRIES = 600,               /* of a tenth of a second: how long --once waits for an answer of the guard */
 };
@@ -186,8 +189,10 @@ static void show_status(struct observer *observer) {
 
 /* Looking at everything can wait for whoever has work to do; what a source has just seen cannot. */
 static void be_nice(const struct observer *observer, bool nice) {
-        if (!observer->options->once)
-                (void)setpriority(PRIO_PROCESS, 0, nice ? OBSERVER_NICE : 0);
+        if (observer->options->once)
+                return;
+        (void)setpriority(PRIO_PROCESS, 0, nice ? OBSERVER_NICE : 0);
+        (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, nice ? IOPRIO_IDLE : IOPRIO_BEST_EFFORT_LOWEST);
 }
 
 static void round_now(struct observer *observer, bool thorough) {
@@ -195,6 +200,15 @@ static void round_now(struct observer *observer, bool thorough) {
         (void)engine_round(observer->engine, thorough);
         show_status(observer);
         be_nice(observer, false);
+}
+
+/* Between two slices of the first round, which may take minutes. False: somebody wants us to stop. */
+static bool on_slice(void *context) {
+        struct observer *observer = context;
+        struct pollfd signals = { .fd = observer->signals.fd, .events = POLLIN };
+
+        show_status(observer);
+        return poll(&signals, 1, 0) <= 0;
 }
 
 /* ---- sources ---- */
@@ -759,6 +773,14 @@ static void make_seed(const struct observer *observer, uint8_t ret[static PROCES
                 clock_random(ret, PROCESS_TABLE_SEED_SIZE);
 }
 
+/* One is left for whoever has work to do. */
+static unsigned spare_processors(void) {
+        cpu_set_t set;
+        int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+        return count > 2 ? (unsigned)count - 1 : 1;
+}
+
 static int open_engine(struct observer *observer, const struct start *start) {
         const struct settings *settings = observer->options->settings;
         struct engine_options engine = {
@@ -771,6 +793,13 @@ static int open_engine(struct observer *observer, const struct start *start) {
                 .reconcile_ns = settings->reconcile_ns,
                 .fold_window_ns = settings->fold_window_ns,
                 .lookup = &observer->processes.lookup,
+                .rehash_ns = settings->rehash_ns,
+                .starts_gently = !observer->options->once,
+                .scan_rate = settings->scan_rate,
+                .scan_threads = settings->scan_threads ? (unsigned)settings->scan_threads : 1,
+                .learn_threads = settings->scan_threads ? (unsigned)settings->scan_threads : spare_processors(),
+                .go_on = on_slice,
+                .go_on_context = observer,
                 .drain = drain_sources,
                 .drain_context = observer,
                 .states_coverage = !observer->options->once,

@@ -152,6 +152,14 @@ static void add_watch(struct status_page *page, const struct engine_report *repo
         add_number(page, name, "total_cost_ms", report->total_cost_ns / 1000000);
         add_moment(page, path_of(page, name, "last_look"), report->last_look_ns);
         add_moment(page, path_of(page, name, "last_change"), report->last_change_ns);
+        if (report->sweeping) {
+                uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+
+                add_text(page, name, "sweep", report->learning ? "learning" : "comparing");
+                add_number(page, name, "sweep_records", report->sweep_records);
+                add_number(page, name, "sweep_bytes", report->sweep_bytes);
+                add_number(page, name, "sweep_ms", now_ns > report->sweep_since_ns ? (now_ns - report->sweep_since_ns) / 1000000 : 0);
+        }
         add_lines(page, name, "not_seen", report->conditions);
         if (report->error) {
                 add_text(page, name, "error", strerrordesc_np(-report->error));

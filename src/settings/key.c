@@ -32,6 +32,9 @@ static const struct word priorities[] = { { "high", PRIORITY_HIGH }, { "low", PR
 static const struct word policies[] = {
         { "full", POLICY_FULL }, { "metadata", POLICY_METADATA }, { "append", POLICY_APPEND }, { "exists", POLICY_EXISTS }, { NULL },
 };
+static const struct word never[] = { { "never", 0 }, { "0", 0 }, { NULL } };
+static const struct word no_limit[] = { { "0", 0 }, { NULL } };
+static const struct word by_itself[] = { { "auto", 0 }, { NULL } };
 static const struct word severities[] = {
         { "info", SEVERITY_INFO }, { "low", SEVERITY_LOW }, { "medium", SEVERITY_MEDIUM },
         { "high", SEVERITY_HIGH }, { "critical", SEVERITY_CRITICAL }, { "1", SEVERITY_INFO },
@@ -52,6 +55,9 @@ const struct key key_nephronix[KEYS_MAX + 1] = {
         { "Profile", KEY_SWITCH, IN_SETTINGS(light), "full", .words = profiles },
         { "Interval", KEY_TIME, IN_SETTINGS(interval_ns), "2s", .least = 10 * MILLISECOND, .most = 7 * DAY },
         { "Reconcile", KEY_TIME, IN_SETTINGS(reconcile_ns), "10min", .least = 10 * MILLISECOND, .most = 364 * DAY },
+        { "Rehash", KEY_TIME, IN_SETTINGS(rehash_ns), "1w", .words = never, .least = SECOND, .most = 3640 * DAY },
+        { "ScanRate", KEY_SIZE, IN_SETTINGS(scan_rate), "0", .words = no_limit, .least = 4096, .most = 1024 * GIBIBYTE },
+        { "ScanThreads", KEY_NUMBER, IN_SETTINGS(scan_threads), "auto", .words = by_itself, .least = 1, .most = 256 },
         { "Sources", KEY_SOURCES, IN_SETTINGS(sources) },
         { "EventBuffer", KEY_SIZE, IN_SETTINGS(event_buffer), "8M", .least = 4096, .most = GIBIBYTE },
         { "FoldWindow", KEY_TIME, IN_SETTINGS(fold_window_ns), "1min", .least = SECOND, .most = DAY },
@@ -100,9 +106,14 @@ static const struct word *find_word(const struct key *key, const char *text) {
 }
 
 static int read_quantity(const struct key *key, const char *text, uint64_t *ret) {
+        const struct word *word = key->words ? find_word(key, text) : NULL;
         uint64_t value;
         int r;
 
+        if (word) {
+                *ret = word->number;
+                return 0;
+        }
         if (key->type == KEY_TIME)
                 r = units_read_time(text, &value);
         else if (key->type == KEY_SIZE)
@@ -169,11 +180,14 @@ int key_read(const struct key *key, const char *text, struct buffer *ret) {
                 break;
         case KEY_TIME:
         case KEY_SIZE:
+        case KEY_NUMBER:
         case KEY_DAYS:
                 r = read_quantity(key, text, &value);
                 if (r < 0)
                         return r;
-                if (key->type == KEY_TIME)
+                if (key->words && value <= UINT_MAX && key_word(key, (unsigned)value))
+                        buffer_append_string(ret, key_word(key, (unsigned)value));
+                else if (key->type == KEY_TIME)
                         units_write_time(ret, value);
                 else if (key->type == KEY_SIZE)
                         units_write_size(ret, value);
@@ -211,6 +225,12 @@ static void describe_range(const struct key *key, struct buffer *buffer) {
                                              : ", bytes or a number with its unit (" UNITS_OF_SIZE ")");
 }
 
+/* The words that stand beside a range. */
+static void describe_others(const struct key *key, struct buffer *buffer) {
+        for (const struct word *word = key->words; word && word->text; word++)
+                buffer_printf(buffer, ", or %s", word->text);
+}
+
 /* The first word of each number; the tables have those in front. */
 static void describe_words(const struct key *key, struct buffer *buffer) {
         for (const struct word *word = key->words; word->text && key_word(key, word->number) == word->text; word++) {
@@ -236,6 +256,11 @@ void key_describe(const struct key *key, struct buffer *buffer) {
         case KEY_TIME:
         case KEY_SIZE:
                 describe_range(key, buffer);
+                describe_others(key, buffer);
+                break;
+        case KEY_NUMBER:
+                buffer_printf(buffer, "a number from %" PRIu64 " to %" PRIu64, key->least, key->most);
+                describe_others(key, buffer);
                 break;
         case KEY_DAYS:
                 buffer_printf(buffer, "a number of days from %" PRIu64 " to %" PRIu64, key->least, key->most);
@@ -291,6 +316,7 @@ int key_store(const struct key *key, const char *text, void *target) {
                 return 0;
         case KEY_TIME:
         case KEY_SIZE:
+        case KEY_NUMBER:
         case KEY_DAYS:
                 r = read_quantity(key, text, &value);
                 if (r < 0)

@@ -13,6 +13,7 @@ enum key_type {
         KEY_TIME,               /* nanoseconds */
         KEY_DAYS,               /* nanoseconds, written as a number of days */
         KEY_SIZE,               /* bytes */
+        KEY_NUMBER,             /* a plain one */
         KEY_ALTERNATIVES,       /* "a|b" */
         KEY_FILE_NAME,          /* one component */
         KEY_KIND,               /* which kinds there are is not known here */
@@ -30,7 +31,7 @@ struct key {
         size_t offset;          /* of the member in struct settings, watch_settings or alert_settings */
         const char *initial;    /* as key_read() gives it back; NULL: none, or it depends on the section */
         const char *only;       /* the one kind of watch or alert that has this key; NULL: all */
-        const struct word *words;
+        const struct word *words; /* of a quantity: what stands for itself beside the range; may be NULL there */
         uint64_t least, most;   /* KEY_PATH: least 1 means not "/" */
 };
 

@@ -22,6 +22,8 @@ enum {
         LISTING_SIZE = 64 * 1024,
         CONDITIONS_MAX = 16,            /* of one look; the rest are counted */
         FOLDERS_MAX = 128,              /* that a batch may hold open behind the walk */
+        KEPT_NAMES = 4096,              /* of a directory that long the names are kept while the walk rests in it */
+        KEPT_BYTES = 1 << 20,           /* more memory than that is given back when a walk is over */
 };
 
 /* An open directory: of the walk, and of the files in it that wait to be read. */
@@ -41,7 +43,7 @@ struct place {
 struct frame {
         struct folder *folder;
         bool made_up_inodes;
-        uint64_t device;
+        uint64_t device, inode;
         size_t path_size;               /* of this directory in state->path */
         struct buffer text, offsets;
         size_t count, next;
@@ -50,13 +52,17 @@ struct frame {
 struct files_state {
         const struct watch_settings *settings;
         const struct host *host;
-        struct buffer path, key, target, condition;
+        struct buffer path, key, target, condition, resume;
         uint8_t *listing;
         struct frame *frames;
         size_t n_frames, frames_capacity;
+        struct frame *other_frames;     /* of looks at one place, or of those at everything, whichever is not under way */
+        size_t other_capacity;
+        bool frames_within;             /* 'frames' are those of looks at one place */
         size_t above;                   /* directories of the tree above the first frame */
         unsigned n_conditions;
         struct bytes within;            /* of the request; empty: everything */
+        struct bytes after;             /* of the request; empty once the walk has come by there */
         /* where the walk stands, or the batch: what complete() and detail() read */
         struct folder *folder;          /* NULL: nowhere */
         const char *name;
@@ -117,6 +123,14 @@ void files_rest(void *data) {
         buffer_done(&state->names);
 }
 
+static void free_frames(struct frame *frames, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+                buffer_done(&frames[i].text);
+                buffer_done(&frames[i].offsets);
+        }
+        free(frames);
+}
+
 void files_close(void *data) {
         struct files_state *state = data;
 
@@ -124,17 +138,15 @@ void files_close(void *data) {
                 return;
         files_rest(state);
         (void)digest_pool_free(state->pool);
-        for (size_t i = 0; i < state->frames_capacity; i++) {
-                buffer_done(&state->frames[i].text);
-                buffer_done(&state->frames[i].offsets);
-        }
-        free(state->frames);
+        free_frames(state->frames, state->frames_capacity);
+        free_frames(state->other_frames, state->other_capacity);
         free(state->listing);
         buffer_done(&state->path);
         buffer_done(&state->key);
         buffer_done(&state->target);
         buffer_done(&state->condition);
         file_attributes_done(&state->attributes);
+        buffer_done(&state->resume);
         free(state);
 }
 
@@ -393,6 +405,9 @@ static int compare_names(const void *a, const void *b, void *text) {
 }
 
 static int list(struct files_state *state, struct frame *frame, int fd) {
+        buffer_clear(&frame->text);
+        buffer_clear(&frame->offsets);
+        frame->count = 0;
         for (;;) {
                 long n = syscall(SYS_getdents64, fd, state->listing, LISTING_SIZE);
 
@@ -421,6 +436,27 @@ static int list(struct files_state *state, struct frame *frame, int fd) {
         return 0;
 }
 
+/* A walk that goes on behind state->after: past the names of this directory, on the way there, that lie before. */
+static void skip_names(const struct files_state *state, struct frame *frame) {
+        const uint32_t *offsets = (const void *)frame->offsets.data;
+        size_t below = state->key.size ? state->key.size + 1 : 0, low = 0, high = frame->count;
+        const char *part;
+
+        if (state->after.size <= below)
+                return;
+        /* the request ends in a NUL that is not counted, or its next part does */
+        part = (const char *)state->after.data + below;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp((const char *)frame->text.data + offsets[middle], part) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        frame->next = low;
+}
+
 /* Opens the directory whose record was just handed over and makes it the innermost frame. 1, 0 if it is not entered. */
 static int enter(struct files_state *state, struct collector *collector, const struct folder *parent, const char *name,
                  const struct statx *stat) {
@@ -429,6 +465,7 @@ static int enter(struct files_state *state, struct collector *collector, const s
         _cleanup_close_ int fd = -1;
         const struct frame *outer;
         struct frame *frame;
+        bool kept;
         int r;
 
         if (state->above + state->n_frames >= DEPTH_MAX) {
@@ -458,11 +495,11 @@ static int enter(struct files_state *state, struct collector *collector, const s
                         return 0;
                 return leave(state, collector, "cannot be entered: ", r);
         }
+        kept = state->after.size && frame->count >= KEPT_NAMES && frame->device == device && frame->inode == stat->stx_ino;
         frame->device = device;
+        frame->inode = stat->stx_ino;
         frame->path_size = state->path.size;
-        frame->count = frame->next = 0;
-        buffer_clear(&frame->text);
-        buffer_clear(&frame->offsets);
+        frame->next = 0;
 
         outer = state->n_frames && frame[-1].device == device ? &frame[-1] : NULL;
         if (!outer && tree_is_kernel_filesystem(fd)) {
@@ -470,11 +507,15 @@ static int enter(struct files_state *state, struct collector *collector, const s
                 return 0;
         }
         frame->made_up_inodes = outer ? outer->made_up_inodes : tree_makes_up_inodes(fd);
-        r = list(state, frame, fd);
+        r = kept ? 0 : list(state, frame, fd);
+        if (r < 0)
+                frame->count = 0;
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
                 return leave(state, collector, "cannot be listed: ", r);
+        if (state->after.size)
+                skip_names(state, frame);
         frame->folder = folder_new(TAKE_FD(fd));
         if (!frame->folder)
                 return -ENOMEM;
@@ -482,18 +523,43 @@ static int enter(struct files_state *state, struct collector *collector, const s
         return 1;
 }
 
+/* What a walk that goes on behind state->after does with a place. */
+enum passing { PASSING_OVER, PASSING_THROUGH, PASSING_BEHIND };
+
+static enum passing passing_of(const struct files_state *state, struct bytes key) {
+        if (bytes_compare(key, state->after) > 0)
+                return PASSING_BEHIND;
+        return key.size == 0 || (bytes_starts_with(state->after, key) &&
+                                 (state->after.size == key.size || state->after.data[key.size] == '\0'))
+                       ? PASSING_THROUGH : PASSING_OVER;
+}
+
 static int visit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name) {
+        bool passed = false;
         struct statx stat;
         int r;
 
         if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name))
                 return 0;
+        if (state->after.size) {
+                enum passing passing;
+
+                r = make_key(state);
+                if (r < 0)
+                        return r;
+                passing = passing_of(state, buffer_bytes(&state->key));
+                if (passing == PASSING_OVER)
+                        return 0;
+                passed = passing == PASSING_THROUGH;
+                if (!passed)
+                        state->after = BYTES_NULL;
+        }
         if (statx(folder->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
                 if (errno == ENOENT)
                         return 0;
                 return leave(state, collector, "", errno);
         }
-        r = emit(state, collector, folder, name, &stat);
+        r = passed ? 0 : emit(state, collector, folder, name, &stat);
         if (r < 0 || !S_ISDIR(stat.stx_mode))
                 return r;
         return enter(state, collector, folder, name, &stat);
@@ -644,7 +710,7 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
         if (r < 0)
                 return r;
         relation = relation_of(state, state->within);
-        if (relation == PLACE_ELSEWHERE)
+        if (relation == PLACE_ELSEWHERE || (state->after.size && passing_of(state, buffer_bytes(&state->key)) == PASSING_OVER))
                 return 0;
         directory = host_openat(state->host, parent, O_PATH | O_DIRECTORY);
         if (directory >= 0 && relation == PLACE_AROUND_PART)
@@ -660,7 +726,7 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
                         return leave(state, collector, "", r);
                 return 0;
         }
-        if (S_ISLNK(stat.stx_mode))
+        if (S_ISLNK(stat.stx_mode) && (state->after.size == 0 || passing_of(state, buffer_bytes(&state->key)) == PASSING_BEHIND))
                 say(state, collector, "%s is a symbolic link: what it points to is not watched", top);
         folder = folder_new(TAKE_FD(directory));
         if (!folder)
@@ -684,6 +750,49 @@ static int compare_paths(const void *a, const void *b) {
         return (unsigned char)*left < (unsigned char)*right ? -1 : 1;
 }
 
+/* A look at one place must not disturb what a walk that rests has kept of the directory it rests in. */
+static void use_frames(struct files_state *state, bool within) {
+        struct frame *frames = state->frames;
+        size_t capacity = state->frames_capacity;
+
+        if (state->frames_within == within)
+                return;
+        state->frames = state->other_frames;
+        state->frames_capacity = state->other_capacity;
+        state->other_frames = frames;
+        state->other_capacity = capacity;
+        state->frames_within = within;
+}
+
+/* 'rests': it was stopped, and may go on from there. */
+static void give_back_frames(struct files_state *state, bool rests) {
+        for (size_t i = 0; i < state->frames_capacity; i++) {
+                struct frame *frame = &state->frames[i];
+
+                if (i < state->n_frames)
+                        frame->folder = folder_drop(frame->folder);
+                if (rests && i < state->n_frames)
+                        continue;
+                frame->count = 0;
+                if (frame->text.capacity + frame->offsets.capacity > KEPT_BYTES) {
+                        buffer_done(&frame->text);
+                        buffer_done(&frame->offsets);
+                }
+        }
+        state->n_frames = 0;
+}
+
+/* A copy with a NUL at its end. */
+static int name_after(struct files_state *state, struct bytes after) {
+        buffer_clear(&state->resume);
+        buffer_append_bytes(&state->resume, after);
+        buffer_append_byte(&state->resume, '\0');
+        if (buffer_error(&state->resume) < 0)
+                return -ENOMEM;
+        state->after = bytes_of(state->resume.data, after.size);
+        return 0;
+}
+
 int files_collect(void *data, const struct collect_request *request, struct collector *collector) {
         struct files_state *state = data;
         const struct strings *paths = &state->settings->paths;
@@ -698,15 +807,23 @@ int files_collect(void *data, const struct collect_request *request, struct coll
                 qsort(sorted, paths->count, sizeof(*sorted), compare_paths);
         }
 
-        state->n_conditions = 0;
+        forget_batch(state);
+        use_frames(state, request->within.size > 0);
+        r = name_after(state, request->after);
+        if (r < 0)
+                return r;
+        if (request->after.size == 0)
+                state->n_conditions = 0;
+        for (size_t i = 0; request->fresh && i < state->frames_capacity; i++)
+                state->frames[i].count = 0;
         state->within = request->within;
+        digest_pool_configure(state->pool, &(struct digest_pool_settings){
+                .threads = request->threads, .rate = request->rate,
+        });
         for (size_t i = 0; i < paths->count && r >= 0; i++)
                 r = walk_tree(state, collector, sorted[i]);
-        while (state->n_frames > 0) {
-                struct frame *frame = &state->frames[--state->n_frames];
-                frame->folder = folder_drop(frame->folder);
-        }
-        state->within = BYTES_NULL;
+        give_back_frames(state, r < 0);
+        state->within = state->after = BYTES_NULL;
         if (r >= 0 && state->n_conditions > CONDITIONS_MAX) {
                 unsigned more = state->n_conditions - CONDITIONS_MAX;
                 state->n_conditions = 0;
@@ -736,6 +853,7 @@ const struct watch watch_files = {
         .label = "{path}",
         .priority = PRIORITY_HIGH,
         .light = true,
+        .can_resume = true,
         .can_look_within = true,
         .provable = true,
         .appeared = { "file-created", "file", "creation", SEVERITY_HIGH, false, "{type} {path} was created" },

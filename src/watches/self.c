@@ -14,6 +14,7 @@ const struct watch watch_self = {
         .priority = PRIORITY_HIGH,
         .built_in = true,
         .light = true,
+        .can_resume = true,
         .can_look_within = true,
         .appeared = { "own-file-created", "file", "creation", SEVERITY_HIGH, false,
                       "nephronix's own {type} {path} was created" },

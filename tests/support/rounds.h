@@ -45,7 +45,7 @@ struct fake {
         size_t n_truths;
         const char *condition, *loss;
         uint64_t lost;
-        uint64_t place, cost_ns;        /* what the stamp tells; what a look costs */
+        uint64_t place, cost_ns, record_ns; /* what the stamp tells; what a look costs; how long each record takes */
         int answer, open_answer, stamp_answer;
         size_t fail_after;              /* records handed over before 'answer' */
         unsigned collected, completed, opened, closed, batches, rested, detailed;
@@ -96,6 +96,7 @@ static inline int fake_stamp(void *state, struct stamp *ret) {
 }
 
 static inline void spend(struct fixture *fixture, uint64_t ns);
+static inline void take(struct fixture *fixture, uint64_t ns);
 
 static inline int fake_collect(void *state, const struct collect_request *request, struct collector *collector) {
         struct fake *fake = state;
@@ -121,6 +122,8 @@ static inline int fake_collect(void *state, const struct collect_request *reques
                         continue;
                 if (request->within.size && !bytes_starts_with(record.key, request->within))
                         continue;
+                if (request->within.size == 0)
+                        take(fake->fixture, fake->record_ns);
                 record.values[0] = value_string(truth->value);
                 if (fake->kind.fields == costly_fields) {
                         record.values[1] = value_number(truth->inode);
@@ -229,6 +232,9 @@ struct fixture {
         uint8_t round_id[UUID_SIZE];
         int event_answer, finish_answer;
         struct provenance *provenance;  /* what packages say; NULL: nobody is asked */
+        uint64_t rehash_ns, scan_rate;
+        bool starts_gently;
+        bool (*go_on)(void *context);
         void (*drain)(void *context);   /* what sources hand over when they are asked */
         uint64_t fail_at;               /* sequence of the event that cannot be filed */
         size_t finished, committed, given_up, noted, events;
@@ -237,6 +243,11 @@ struct fixture {
 
 static inline void spend(struct fixture *fixture, uint64_t ns) {
         fixture->cpu_ns += ns;
+}
+
+/* Wall time passes, and the clock on the wall stands, so that events are easily compared. */
+static inline void take(struct fixture *fixture, uint64_t ns) {
+        fixture->monotonic_ns += ns;
 }
 
 static struct fixture *the_fixture;     /* for what a test puts in place of the baseline's operations */
@@ -412,6 +423,8 @@ static inline void start_engine(struct fixture *fixture, uint64_t next_sequence,
                 .provenance = fixture->provenance,
                 .next_sequence = next_sequence, .unwatched_since_ns = unwatched_since_ns,
                 .drain = fixture->drain, .drain_context = fixture,
+                .rehash_ns = fixture->rehash_ns, .starts_gently = fixture->starts_gently, .scan_rate = fixture->scan_rate,
+                .go_on = fixture->go_on, .go_on_context = fixture,
         };
 
         for (size_t i = 0; i < fixture->count; i++)

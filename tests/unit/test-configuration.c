@@ -47,6 +47,9 @@ static void test_defaults(void **unused) {
         assert_int_equal(settings->interval_ns, 2 * SECOND);
         assert_int_equal(settings->reconcile_ns, 600 * SECOND);
         assert_int_equal(settings->fold_window_ns, 60 * SECOND);
+        assert_int_equal(settings->rehash_ns, 7 * 24 * 3600 * SECOND);
+        assert_int_equal(settings->scan_rate, 0);
+        assert_int_equal(settings->scan_threads, 0);
         assert_int_equal(settings->sources.count, 0);
         assert_int_equal(settings->log_max_size, 100000);
         assert_int_equal(settings->log_keep_ns, 30 * 24 * 3600 * SECOND);
@@ -104,7 +107,7 @@ static void test_every_key(void **unused) {
         fixture_open(&fixture);
         load_text(&fixture, "[Nephronix]\nStateDirectory=/srv//state/./x/\nLogFile=/srv/log\nRunDirectory=/srv/run\n"
                             "HostRoot=/srv/host\nProfile=full\nInterval=500ms\nReconcile=1h\n"
-                            "Sources=fanotify\nFoldWindow=5s\n"
+                            "Sources=fanotify\nFoldWindow=5s\nRehash=2d\nScanRate=50M\nScanThreads=3\n"
                             "[Log]\nMaxSize=1M\nKeepDays=7\nMaxUse=2G\nQuietRounds=on\nSegmentSize=64K\n"
                             "[Watch \"connections\"]\nNetworkNamespaces=all\nPriority=high\nDetail=full\n"
                             "[Watch \"kernel-messages\"]\nMatch=usb|oops\nEnabled=false\n"
@@ -120,6 +123,9 @@ static void test_every_key(void **unused) {
         assert_int_equal(fixture.settings->interval_ns, SECOND / 2);
         assert_int_equal(fixture.settings->reconcile_ns, 3600 * SECOND);
         assert_int_equal(fixture.settings->fold_window_ns, 5 * SECOND);
+        assert_int_equal(fixture.settings->rehash_ns, 48 * 3600 * SECOND);
+        assert_int_equal(fixture.settings->scan_rate, 50 << 20);
+        assert_int_equal(fixture.settings->scan_threads, 3);
         assert_int_equal(fixture.settings->sources.count, 1);
         assert_string_equal(fixture.settings->sources.items[0], "fanotify");
         assert_int_equal(fixture.settings->log_max_size, 1 << 20);
@@ -260,6 +266,10 @@ static void test_drop_ins(void **unused) {
         write_file(&fixture, "conf.d/.hidden.conf", "nonsense\n");
         write_file(&fixture, "conf.d/30-c.conf.bak", "nonsense\n");
         write_file(&fixture, "conf.d/.conf", "nonsense\n");
+        load_text(&fixture, "[Nephronix]\nRehash=0\nScanRate=0\nScanThreads=auto\n");
+        assert_int_equal(fixture.settings->rehash_ns, 0);
+        assert_int_equal(fixture.settings->scan_rate, 0);
+        assert_int_equal(fixture.settings->scan_threads, 0);
         load_text(&fixture, "[Watch \"etc\"]\nKind=files\nPath=/etc\n[Nephronix]\nInterval=5s\nReconcile=5s\n");
         assert_int_equal(fixture.settings->interval_ns, 2 * SECOND); /* emptied last: the default again */
         assert_int_equal(fixture.settings->reconcile_ns, 9 * SECOND);
@@ -310,6 +320,11 @@ static const struct {
         { "[Nephronix]\nInterval=99999999999999999999s\n",
           "2: Interval= takes a time from 10ms to 1w, a number with its unit (us, ms, s, min, h, d, w), "
           "not \"99999999999999999999s\"" },
+        { "[Nephronix]\nRehash=1\n",
+          "2: Rehash= takes a time from 1s to 520w, a number with its unit (us, ms, s, min, h, d, w), or never, or 0, not \"1\"" },
+        { "[Nephronix]\nScanRate=1K\n",
+          "2: ScanRate= takes a size from 4K to 1T, bytes or a number with its unit (K, M, G, T), or 0, not \"1K\"" },
+        { "[Nephronix]\nScanThreads=0\n", "2: ScanThreads= takes a number from 1 to 256, or auto, not \"0\"" },
         { "[Nephronix]\nFoldWindow=999ms\n",
           "2: FoldWindow= takes a time from 1s to 1d, a number with its unit (us, ms, s, min, h, d, w), not \"999ms\"" },
         { "[Nephronix]\nSources=bpf\nSources=timer, ftrace\n",

@@ -1079,6 +1079,165 @@ static void test_batch_folders(void **state) {
         assert_int_equal(open_descriptors(), descriptors);
 }
 
+/* ---- slices ---- */
+
+struct slice {
+        struct collector collector;
+        struct buffer *paths;           /* a line each */
+        struct buffer key;              /* of the last record */
+        size_t left;
+};
+
+static int on_slice_record(struct collector *collector, const struct record *record) {
+        struct slice *slice = container_of(collector, struct slice, collector);
+
+        if (slice->key.size)
+                assert_true(bytes_compare(buffer_bytes(&slice->key), record->key) < 0);
+        buffer_clear(&slice->key);
+        buffer_append_bytes(&slice->key, record->key);
+        buffer_append_bytes(slice->paths, record->values[FILE_PATH].bytes);
+        buffer_append_byte(slice->paths, '\n');
+        return --slice->left == 0 ? -ECANCELED : 0;
+}
+
+static void on_slice_condition(struct collector *collector, const char *text) {
+        struct slice *slice = container_of(collector, struct slice, collector);
+
+        buffer_printf(slice->paths, "(%s)\n", text);
+}
+
+/* The next 'count' records behind the last. False: that was the end. */
+static bool next_slice(struct look *look, struct slice *slice, size_t count) {
+        _cleanup_buffer_ struct buffer after = BUFFER_NULL;
+        struct collect_request request;
+        int r;
+
+        buffer_append_bytes(&after, buffer_bytes(&slice->key)); /* ours to overwrite when it is back */
+        request = (struct collect_request){ .after = buffer_bytes(&after) };
+        slice->left = count;
+        r = watch_files.collect(look->state, &request, &slice->collector);
+        watch_files.rest(look->state);
+        assert_true(r == WATCH_OK || r == -ECANCELED);
+        return r == -ECANCELED;
+}
+
+static struct slice slice_of(struct buffer *paths) {
+        return (struct slice){ .collector = { .record = on_slice_record, .condition = on_slice_condition }, .paths = paths };
+}
+
+/* In slices of any size the walk hands over what it does in one, and says once what it cannot see. */
+static void test_slices(void **state) {
+        static const char *const paths[] = {
+                "a/x", "a/y/1", "a/y/2", "a-b", "a/z/deep/deeper/deepest", "b", "c/d/e/f", "c/d.e", "c/g", "empty/sub/file", "z", "aa/1", "aa/2",
+        };
+        struct look *look = *state;
+        _cleanup_buffer_ struct buffer whole = BUFFER_NULL;
+        struct slice slice = slice_of(&whole);
+        size_t descriptors;
+
+        for (size_t i = 0; i < ELEMENTS(paths); i++)
+                tree_text(&look->tree, paths[i], "");
+        make_link(look, "a", "top");
+        watch_paths(look, "/a", "/aa", "/missing", "/c/d", "/c/d.e", "/empty", "/top", "/z", NULL);
+        assert_false(next_slice(look, &slice, SIZE_MAX));
+        assert_non_null(strstr(buffer_string(&whole), "(no /missing on this host)\n"));
+        buffer_done(&slice.key);
+        descriptors = open_descriptors();
+        for (size_t size = 1; size < 20; size++) {
+                _cleanup_buffer_ struct buffer parts = BUFFER_NULL;
+
+                slice = slice_of(&parts);
+                while (next_slice(look, &slice, size))
+                        assert_int_equal(open_descriptors(), descriptors);
+                assert_string_equal(buffer_string(&parts), buffer_string(&whole));
+                buffer_done(&slice.key);
+        }
+}
+
+/* The place where a walk rests may be gone, or another, when it goes on. */
+static void test_slices_swapped(void **state) {
+        struct look *look = *state;
+        _cleanup_buffer_ struct buffer paths = BUFFER_NULL;
+        struct slice slice = slice_of(&paths);
+
+        tree_text(&look->tree, "t/a/1", "");
+        tree_text(&look->tree, "t/a/2", "");
+        tree_text(&look->tree, "t/b/1", "");
+        tree_text(&look->tree, "t/c/1", "");
+        tree_text(&look->tree, "elsewhere/9", "");
+        watch_paths(look, "/t", NULL);
+        assert_true(next_slice(look, &slice, 3)); /* t, a, a/1 */
+        move(look, "t/a", "t/moved");
+        make_link(look, "../elsewhere", "t/a");
+        buffer_clear(&paths);
+        assert_true(next_slice(look, &slice, 2));
+        assert_string_equal(buffer_string(&paths), "/t/b\n/t/b/1\n");
+        move(look, "t/b", "t/moved-b");
+        tree_text(&look->tree, "t/b", "a file now");
+        buffer_clear(&paths);
+        assert_true(next_slice(look, &slice, 1));
+        assert_string_equal(buffer_string(&paths), "/t/c\n");
+        move(look, "t", "gone");
+        buffer_clear(&paths);
+        assert_false(next_slice(look, &slice, 1));
+        assert_string_equal(buffer_string(&paths), "(no /t on this host)\n");
+        buffer_done(&slice.key);
+}
+
+/* Of a directory with many names the list is kept while the walk rests in it, however many other looks there are, and for no other
+ * directory that takes its place. */
+static void test_slices_of_many(void **state) {
+        enum { MANY = 5000 };
+        struct look *look = *state;
+        _cleanup_buffer_ struct buffer paths = BUFFER_NULL;
+        struct slice slice = slice_of(&paths);
+        struct collect_request fresh;
+        size_t count = 0;
+
+        for (int i = 0; i < MANY; i++) {
+                char path[32];
+
+                (void)snprintf(path, sizeof(path), "t/many/%04d", i);
+                tree_text(&look->tree, path, "");
+        }
+        tree_text(&look->tree, "t/other/1", "");
+        watch_paths(look, "/t", NULL);
+        assert_true(next_slice(look, &slice, 1002)); /* t, many, 0000 to 0999 */
+        tree_delete(&look->tree, "t/many/1000");
+        tree_text(&look->tree, "t/many/1001-new", "");
+        buffer_clear(&look->text);
+        assert_int_equal(test_collect_within(&look->test, look->state, bytes_of("t\0other", 7)), WATCH_OK);
+        assert_string_equal(buffer_string(&look->text), "dir /t/other\nfile /t/other/1\n");
+        buffer_clear(&paths);
+        assert_true(next_slice(look, &slice, 2));
+        assert_string_equal(buffer_string(&paths), "/t/many/1001\n/t/many/1002\n"); /* by the list of before */
+
+        move(look, "t/many", "t/aside");
+        tree_text(&look->tree, "t/many/1003-other", "");
+        buffer_clear(&paths);
+        assert_true(next_slice(look, &slice, 2));
+        assert_string_equal(buffer_string(&paths), "/t/many/1003-other\n/t/other\n");
+
+        /* not if the engine knows better */
+        buffer_clear(&slice.key);
+        buffer_append(&slice.key, "t", 1);
+        move(look, "t/many", "t/aside2");
+        move(look, "t/aside", "t/many");
+        tree_delete(&look->tree, "t/aside2/1003-other");
+        assert_true(next_slice(look, &slice, 3 + MANY / 2));
+        tree_text(&look->tree, "t/many/4000-new", "");
+        buffer_clear(&paths);
+        fresh = (struct collect_request){ .after = bytes_of("t\0many\0" "3999", 11), .fresh = true };
+        buffer_clear(&slice.key);
+        slice.left = 2;
+        assert_int_equal(watch_files.collect(look->state, &fresh, &slice.collector), -ECANCELED);
+        assert_string_equal(buffer_string(&paths), "/t/many/4000\n/t/many/4000-new\n");
+        while (next_slice(look, &slice, 100))
+                count += 100;
+        assert_true(count >= 900);
+        buffer_done(&slice.key);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 FILES_TEST(test_types),          FILES_TEST(test_fields),     FILES_TEST(test_hostile_names),
@@ -1091,6 +1250,7 @@ int main(void) {
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
                 FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem),
                 FILES_TEST(test_batch),          FILES_TEST(test_batch_folders),
+                FILES_TEST(test_slices),         FILES_TEST(test_slices_swapped), FILES_TEST(test_slices_of_many),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
