@@ -77,7 +77,7 @@ struct telling {
 struct sweep {
         bool active;
         bool sifts;                     /* each slice first looks dry (look_for_suspects()) */
-        bool thorough, by_clock, reconcile;
+        bool thorough, by_clock, reconcile, learning;
         bool spoilt, lost_again;        /* since it began: hinted as a whole, something was lost. It does not make that good */
         bool stale;                     /* too much was touched to remember: the watch must not trust what it kept */
         bool moved;                     /* in the round that runs: from 'place' to 'end' */

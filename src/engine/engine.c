@@ -409,7 +409,7 @@ void engine_report(const struct engine *engine, size_t index, struct engine_repo
                 .changed = slot->changed,
                 .looked = slot->looked,
                 .sweeping = slot->sweep.active,
-                .learning = slot->sweep.active && !slot->caught_up && slot->last_look_ns == 0,
+                .learning = slot->sweep.active && slot->sweep.learning,
                 .sweep_records = slot->sweep.records,
                 .sweep_bytes = slot->sweep.bytes,
                 .sweep_since_ns = slot->sweep.began_ns,

@@ -534,6 +534,7 @@ static void note_slice(struct engine *engine, struct slot *slot, const struct lo
                 slot->changed = true;
                 slot->found += look->changes;
         }
+        slot->sweep.learning = look->learning;
         sweep_advance(engine, slot, look);
 }
 

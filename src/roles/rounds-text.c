@@ -8,6 +8,7 @@
 
 enum {
         SET_PLACES = 16384,
+        LINES_MOST = 20000,             /* of a document that is no file: a diff that runs through more costs more than it tells */
         JSON_MAX = 4 * 1024 * 1024,     /* what a hook gets of one round */
 };
 
@@ -19,7 +20,7 @@ struct group {
         size_t count;
         bool has_file;                  /* documents go to workspace/ */
         struct workspace_document prepared, prepared_statistics;
-        bool changed, learned;
+        bool changed, learned, large;
 };
 
 /* An event of this round. */
@@ -517,13 +518,15 @@ static int write_sentences(struct rounds_text *text, const struct group *group, 
 
 static void mark_groups(struct rounds_text *text, const struct engine *engine) {
         for (size_t i = 0; i < text->n_groups; i++)
-                text->groups[i].changed = text->groups[i].learned = false;
+                text->groups[i].changed = text->groups[i].learned = text->groups[i].large = false;
         for (size_t i = 0; i < engine_count(engine); i++) {
                 struct engine_report report;
 
                 engine_report(engine, i, &report);
                 if (report.changed)
                         group_of(text, i)->changed = true;
+                if (report.records > LINES_MOST)
+                        group_of(text, i)->large = true;
         }
         for (size_t i = 0; i < told_count(text); i++) {
                 const struct told *told = told_at(text, i);
@@ -547,7 +550,7 @@ int rounds_text_write(struct rounds_text *text, const struct engine *engine, con
                 if (!group->changed)
                         continue;
                 r = write_title(text, round, group->title_changed, group->path);
-                if (r == 0 && group->document)
+                if (r == 0 && group->document && (group->has_file || !group->large))
                         r = write_document(text, group, round);
                 if (r == 0)
                         r = write_sentences(text, group, round);

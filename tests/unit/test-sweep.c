@@ -117,6 +117,7 @@ static void test_others_are_served(void **state) {
         pass(fixture, INTERVAL);
         set(alpha, "a=1 b=2 c=3 d=4 e=5 f=6 g=8");
         assert_slice(fixture, "", false);
+        assert_false(report_of(fixture, alpha).learning);
         set(beta, "x=1");
         hint(fixture, "beta");
         assert_slice(fixture, "3 appeared/2 beta x:->1 poll\n", false);
