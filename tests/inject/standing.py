@@ -27,7 +27,8 @@ def whole_run(folder, doubled_is_fine=False, **plan):
         if run.gone():
             run.wait("it is ready again", run.ready)
         run.stop()
-        # Struck while it stopped: what it left is told by the next one.
+        # Struck while it stopped: what it left is told by the next one, when nothing fails any more.
+        run.environment.pop("INJECT_AT", None)
         run.start()
         run.wait("it starts after all that", run.ready)
         run.stop()
