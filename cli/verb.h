@@ -1,5 +1,6 @@
 /* verb.h - what the command nephronix can be told to do: one file each, one row each in nephronix.c.
- * Verbs put data on standard output and talk on standard error. They read what the daemon wrote and change nothing. */
+ * Verbs put data on standard output and talk on standard error. They read what the daemon wrote and change
+ * nothing; 'seal' writes a file beside the configuration. */
 #pragma once
 
 #include "command.h"
@@ -19,4 +20,4 @@ struct verb {
         int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct verb verb_status, verb_events, verb_inventory, verb_diff, verb_verify, verb_check_config;
+extern const struct verb verb_status, verb_events, verb_inventory, verb_diff, verb_verify, verb_seal, verb_check_config;

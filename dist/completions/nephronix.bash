@@ -38,11 +38,12 @@ _nephronix() {
     --round | --lines | -n | --head) return ;;
     *)
       case $verb in
-        '') words='status events inventory diff verify check-config --config --help --version' ;;
+        '') words='status events inventory diff verify seal check-config --config --help --version' ;;
         status) words='--json --help' ;;
         events) words='--follow --since --watch --severity --round --lines --json --help' ;;
         inventory | diff) words="--json --help $(_nephronix_watches "$file")" ;;
         verify) words='--since --head --allowed-signers --json --help' ;;
+        seal) words='--print --help' ;;
         check-config) words='--print --json --help' ;;
       esac
       ;;

@@ -23,6 +23,7 @@
 #include "job.h"
 #include "loop.h"
 #include "notify.h"
+#include "sealed.h"
 #include "terminals.h"
 
 enum {
@@ -213,6 +214,8 @@ static int open_hook(struct guard *guard, const char *name, const char **ret_why
                 return -errno;
         }
         *ret_why = distrust(fd, true);
+        if (!*ret_why && !sealed_allows(buffer_bytes(&guard->options->sealed), buffer_string(&path), name, fd))
+                *ret_why = "it is not what was sealed";
         return *ret_why ? -EPERM : TAKE_FD(fd);
 }
 
@@ -574,7 +577,8 @@ static void stop(struct guard *guard) {
 
 /* The file is read by the same strict parser, with the same checks of owner and mode, as at our own start. */
 static void reload(struct guard *guard) {
-        _cleanup_buffer_ struct buffer error = BUFFER_NULL;
+        _cleanup_buffer_ struct buffer error = BUFFER_NULL, sealed = BUFFER_NULL;
+        size_t count;
         struct settings *settings = NULL;
         struct message message = { .type = MESSAGE_RELOAD }, end = { .type = MESSAGE_STOP };
         int r;
@@ -589,6 +593,8 @@ static void reload(struct guard *guard) {
                 buffer_append_string(&error, "StateDirectory= and RunDirectory= change only with a new start");
                 r = -EINVAL;
         }
+        if (r == 0)
+                r = sealed_check(guard->options->configuration.file, "", &sealed, &error, &count);
         if (r < 0) {
                 (void)settings_free(settings);
                 diagnostics_warn("not reloaded: %s", buffer_string(&error));
@@ -601,6 +607,9 @@ static void reload(struct guard *guard) {
         else
                 guard->previous = guard->options->settings;
         guard->options->settings = settings;
+        buffer_done(&guard->options->sealed);
+        guard->options->sealed = sealed;
+        sealed = BUFFER_NULL;
         guard->options->observer.reloaded = true;
         if (!guard->observer_pid) { /* between two tries */
                 int s = start_again(guard);
@@ -702,6 +711,7 @@ int guard_run(struct guard_options *options) {
         (void)fd_close(guard.timer.fd);
         buffer_done(&guard.datagram);
         options->settings = settings_free(options->settings);
+        buffer_done(&options->sealed);
         guard.previous = settings_free(guard.previous);
         if (r < 0)
                 return OBSERVER_TROUBLE;

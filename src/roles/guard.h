@@ -2,6 +2,7 @@
  * parses nothing but the typed messages of message.h, and checks each of them again. */
 #pragma once
 
+#include "buffer.h"
 #include "configuration.h"
 #include "observer.h"
 
@@ -9,6 +10,7 @@ struct guard_options {
         struct settings *settings;              /* replaced at a reload; freed by guard_run */
         struct configuration_options configuration;
         struct observer_options observer;       /* settings and socket are filled in per start */
+        struct buffer sealed;                   /* the list of sealed files (sealed.h); freed by guard_run */
         bool foreground, once;
         int ready;                              /* a byte is written here when the observer is ready, then it is closed; or -1 */
 };

@@ -266,10 +266,10 @@ static char *find_helper(void) {
 }
 
 /* What is sealed must be as it was sealed, or nothing starts. */
-static int check_sealed(const char *configuration_file, FILE *to) {
+static int check_sealed(const char *configuration_file, struct buffer *list, FILE *to) {
         _cleanup_buffer_ struct buffer said = BUFFER_NULL;
         size_t count = 0;
-        int r = sealed_check(configuration_file, &said, &count);
+        int r = sealed_check(configuration_file, "! Exiting...\n", list, &said, &count);
 
         if (count > 0 || r < 0)
                 (void)fprintf(to, "checking BLAKE2 hashes of sealed files...\n%s", buffer_string(&said));
@@ -317,7 +317,7 @@ static int serve(struct settings *settings, const struct configuration_options *
                 (void)fputs(buffer_string(&banner), arguments->foreground ? stderr : stdout);
                 (void)fflush(stdout);
         }
-        if (check_sealed(configuration->file, guard.foreground ? stderr : stdout) < 0) {
+        if (check_sealed(configuration->file, &guard.sealed, guard.foreground ? stderr : stdout) < 0) {
                 (void)settings_free(settings);
                 return not_started;
         }

@@ -9,7 +9,7 @@
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-        &verb_status, &verb_events, &verb_inventory, &verb_diff, &verb_verify, &verb_check_config, NULL,
+        &verb_status, &verb_events, &verb_inventory, &verb_diff, &verb_verify, &verb_seal, &verb_check_config, NULL,
 };
 
 struct scene {
