@@ -11,7 +11,6 @@ else
 fi
 work=$BENCH_SCRATCH/crowded
 program=$work/bench-true
-poll=0.1
 mkdir -p "$work/tree"
 cp /bin/true "$program"
 
@@ -36,7 +35,6 @@ printf "$row" "two workers, $seconds s" 'execs/s' 'CPU us an exec' 'PSS before' 
 # measure TEXT
 measure() {
   local before cpu things us before_pss lost
-  await_quiet
   roles
   memory
   before_pss=$pss
