@@ -12,6 +12,7 @@ static bool known(uint64_t type) {
         case MESSAGE_HOOK:
         case MESSAGE_PACKAGE_DATABASE:
         case MESSAGE_STOPPED:
+        case MESSAGE_ROLE_NOTED:
         case MESSAGE_STOP:
         case MESSAGE_RELOAD:
         case MESSAGE_HOOK_DONE:

@@ -11,6 +11,7 @@ enum message_type {
         MESSAGE_HOOK,                   /* id, number = time limit ns, texts: hook name; JSON goes along as a memfd */
         MESSAGE_PACKAGE_DATABASE,       /* id; texts: path of the database below the host root */
         MESSAGE_STOPPED,                /* clean end */
+        MESSAGE_ROLE_NOTED,             /* id: pid; that it ended stands in the ledger */
         /* guard to observer */
         MESSAGE_STOP = 64,
         MESSAGE_RELOAD,

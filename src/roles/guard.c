@@ -28,6 +28,7 @@
 
 enum {
         JOBS_MAX = 8,                   /* hooks and questions at a time; more are refused, and that is said */
+        ENDS_MAX = 16,                  /* of observers that no later one has noted yet */
         STOP_LIMIT_S = 10,              /* an observer that does not end by itself is killed */
         BACKOFF_MAX_S = 60,
         ALIVE_S = 60,                   /* an observer that lived so long did not fail at once */
@@ -72,9 +73,9 @@ struct guard {
         struct buffer datagram;
         struct helper_user helper_user;
 
-        /* what to tell the next observer about the one before */
-        bool have_end;
-        struct message end;
+        /* what to tell the next observer about those before it, until it has noted that */
+        struct message ends[ENDS_MAX];
+        size_t n_ends;
         const char *end_why;            /* static; why we ended it; NULL: it ended by itself */
 };
 
@@ -354,6 +355,10 @@ static int on_request(struct guard *guard, const struct message *message, int fd
                 return r == -EBADMSG ? r : 0;
         case MESSAGE_STOPPED:
                 return 0;
+        case MESSAGE_ROLE_NOTED:
+                if (guard->n_ends && guard->ends[0].id == message->id)
+                        memmove(&guard->ends[0], &guard->ends[1], --guard->n_ends * sizeof(guard->ends[0]));
+                return 0;
         default:
                 return -EBADMSG;
         }
@@ -401,9 +406,11 @@ static int set_timer(struct guard *guard, uint64_t seconds) {
         return timerfd_settime(guard->timer.fd, 0, &when, NULL) < 0 ? -errno : 0;
 }
 
+/* Of many that ended before one could note it the oldest are forgotten. */
 static void note_end(struct guard *guard, int status) {
-        guard->have_end = true;
-        guard->end = (struct message){
+        if (guard->n_ends == ENDS_MAX)
+                memmove(&guard->ends[0], &guard->ends[1], --guard->n_ends * sizeof(guard->ends[0]));
+        guard->ends[guard->n_ends++] = (struct message){
                 .type = MESSAGE_ROLE_ENDED,
                 .id = (uint32_t)guard->observer_pid,
                 .number = (uint64_t)(unsigned)status,
@@ -542,10 +549,8 @@ static int start_observer(struct guard *guard) {
         r = loop_add(guard->loop, &guard->channel, EPOLLIN);
         if (r == 0)
                 r = loop_add(guard->loop, &guard->observer, EPOLLIN);
-        if (r == 0 && guard->have_end) {
-                answer(guard, &guard->end, -1);
-                guard->have_end = false;
-        }
+        for (size_t i = 0; r == 0 && i < guard->n_ends; i++)
+                answer(guard, &guard->ends[i], -1);
         if (r == 0 && guard->refused) {
                 struct message message = { .type = MESSAGE_RELOAD };
 

@@ -195,11 +195,14 @@ static void be_nice(const struct observer *observer, bool nice) {
         (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, nice ? IOPRIO_IDLE : IOPRIO_BEST_EFFORT_LOWEST);
 }
 
-static void round_now(struct observer *observer, bool thorough) {
+static int round_now(struct observer *observer, bool thorough) {
+        int r;
+
         be_nice(observer, true);
-        (void)engine_round(observer->engine, thorough);
+        r = engine_round(observer->engine, thorough);
         show_status(observer);
         be_nice(observer, false);
+        return r;
 }
 
 /* Between two slices of the first round, which may take minutes. False: somebody wants us to stop. */
@@ -434,7 +437,7 @@ static int on_batch(void *context) {
         (void)engine_flush(observer->engine);
         now_ns = clock_ns(CLOCK_MONOTONIC);
         if (now_ns >= engine_next_ns(observer->engine))
-                round_now(observer, false);
+                (void)round_now(observer, false);
         if (now_ns >= observer->checked_ns + CHECK_EVERY_NS) {
                 check_sources(observer);
                 recorder_tick(observer->recorder);
@@ -480,10 +483,11 @@ static void on_hook_over(struct observer *observer, const struct message *messag
                 }
                 recorder_say(observer->recorder, buffer_string(&said));
         }
-        round_now(observer, false);
+        (void)round_now(observer, false);
 }
 
 static void on_role_ended(struct observer *observer, const struct message *message) {
+        const struct message noted = { .type = MESSAGE_ROLE_NOTED, .id = message->id };
         _cleanup_buffer_ struct buffer role = BUFFER_NULL, how = BUFFER_NULL;
         struct event event = { 0 };
 
@@ -498,6 +502,9 @@ static void on_role_ended(struct observer *observer, const struct message *messa
         event_add(&event, "nephronix.ended", FIELD_TIME, value_number(message->at_ns));
         notice(observer, &role_ended, event, "nephronix's %s (pid %u) %s and was started again", buffer_string(&role), message->id,
                buffer_string(&how));
+        /* Until then the guard tells it again to whoever comes after us. */
+        if (round_now(observer, false) >= 0)
+                (void)favours_send(observer->options->socket, &noted, -1);
 }
 
 static int on_message(struct observer *observer, const struct message *message, int fd) {
@@ -513,7 +520,7 @@ static int on_message(struct observer *observer, const struct message *message, 
                 escape_append(&text, message->texts[0]);
                 notice(observer, &configuration_refused, (struct event){ 0 },
                        "the configuration was not reloaded, the one in force stays: %s", buffer_string(&text));
-                round_now(observer, false);
+                (void)round_now(observer, false);
                 break;
         }
         case MESSAGE_HOOK_DONE:
@@ -528,7 +535,7 @@ static int on_message(struct observer *observer, const struct message *message, 
                 favours_package_database(&observer->favours, message, fd);
                 fd = -1;
                 engine_hint(observer->engine, &hint);
-                round_now(observer, false);
+                (void)round_now(observer, false);
                 break;
         default: /* a message that only we send */
                 (void)fd_close(fd);
@@ -982,7 +989,7 @@ static int run(struct observer *observer, struct start *start) {
 
         say_start(observer, start);
         state_sources(observer);
-        round_now(observer, true);
+        (void)round_now(observer, true);
         observer->checked_ns = clock_ns(CLOCK_MONOTONIC);
         r = sleep_until_due(observer);
         if (r == 0)
@@ -997,7 +1004,7 @@ static int run(struct observer *observer, struct start *start) {
         drain_sources(observer);
         (void)engine_flush_all(observer->engine);
         notice(observer, &monitor_stopped, (struct event){ 0 }, "nephronix stops watching");
-        round_now(observer, false);
+        (void)round_now(observer, false);
         if (recorder_stop(observer->recorder) < 0)
                 diagnostics_warn("the end could not be noted");
         (void)favours_send(observer->options->socket, &stopped, -1);
