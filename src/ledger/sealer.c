@@ -285,7 +285,7 @@ static int append_seal(struct sealer *sealer, const struct seal *seal) {
         if (r == 0 && stat.st_size == 0 && fsync(sealer->ledger) < 0)
                 r = -errno;
         if (r < 0)
-                (void)ftruncate(fd, stat.st_size);
+                (void)!ftruncate(fd, stat.st_size); /* what stays is cut off by the next start */
         return r;
 }
 

@@ -40,7 +40,7 @@ static inline void dpkg_tree_write_status(struct dpkg_tree *is) {
 
         tree_write(&is->tree, "var/lib/dpkg/status-new", is->status.data, is->status.size);
         (void)unlink(old);
-        (void)link(status, old);
+        (void)!link(status, old);
         assert_int_equal(rename(new, status), 0);
 }
 
