@@ -164,6 +164,7 @@ static const struct syscall_group observer_calls[] = {
         { .why = "sockets of other network namespaces, and no other namespace", .names = SYSCALLS("setns"), .argument = 1,
           .mask = UINT32_MAX, SYSCALL_VALUES(CLONE_NEWNET) },
         { .why = "to be nice while much is read", .names = SYSCALLS("setpriority"), .mask = UINT32_MAX, SYSCALL_VALUES(0) },
+        { .why = "and last at the disk", .names = SYSCALLS("ioprio_set"), .mask = UINT32_MAX, SYSCALL_VALUES(1 /* IOPRIO_WHO_PROCESS */) },
         { .why = NULL },
 };
 
