@@ -2,11 +2,25 @@
 
 #include <fnmatch.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/vfs.h>
+
+/* Asked for every file of every look: most patterns begin unlike it. */
+static bool matches(const char *pattern, const char *text) {
+        const char *at = pattern, *in = text;
+
+        while (*at && !strchr("*?[\\", *at)) {
+                if (*at != *in)
+                        return false;
+                at++;
+                in++;
+        }
+        return fnmatch(pattern, text, 0) == 0;
+}
 
 bool tree_excludes(const struct strings *patterns, const char *path, const char *name) {
         for (size_t i = 0; i < patterns->count; i++)
-                if (fnmatch(patterns->items[i], path, 0) == 0 || fnmatch(patterns->items[i], name, 0) == 0)
+                if (matches(patterns->items[i], path) || matches(patterns->items[i], name))
                         return true;
         return false;
 }

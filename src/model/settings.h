@@ -37,8 +37,11 @@ struct watch_settings {
         char *kind;             /* owned; which entry of the registry */
         bool enabled;
         enum priority priority;
-        struct strings paths;   /* Path=: absolute, no trailing slash, for files */
-        struct strings excludes; /* Exclude=: globs over the whole path or the last component */
+        struct strings paths;   /* Path=: absolute, no trailing slash, for files; may hold patterns */
+        struct strings excludes; /* Exclude=: globs over the whole path or the last component; and, of a ready-made watch, what a more
+                                  * telling one has */
+        unsigned telling;       /* of a ready-made watch: the one with more has what two have in common; 0: none of them */
+        bool optional;          /* that a path is not there need not be said: hardly any host has all of them */
         enum policy policy;     /* Policy=, for files */
         char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
         bool full_detail;       /* Detail=full: no event of it is folded */

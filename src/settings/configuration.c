@@ -422,7 +422,38 @@ static int store_watch(const struct configuration *configuration, const struct s
         settings->watches = watches;
         watch = &watches[settings->n_watches++];
         *watch = (struct watch_settings){ .name = strdup(section->label) };
+        watch->optional = section_is_optional(section);
+        watch->telling = section_telling(section);
         return watch->name ? store(configuration, section, watch) : -ENOMEM;
+}
+
+static bool lies_in(const char *path, const struct strings *tops) {
+        for (size_t i = 0; i < tops->count; i++) {
+                size_t length = strlen(tops->items[i]);
+
+                if (strncmp(path, tops->items[i], length) == 0 && path[length] == '/')
+                        return true;
+        }
+        return false;
+}
+
+/* One change is told once: what a more telling ready-made watch has is no part of the others, unless that one matters less. */
+static int divide(struct settings *settings) {
+        int r = 0;
+
+        for (size_t i = 0; i < settings->n_watches; i++)
+                for (size_t j = 0; j < settings->n_watches; j++) {
+                        const struct watch_settings *more = &settings->watches[i];
+                        struct watch_settings *less = &settings->watches[j];
+
+                        if (!less->telling || more->telling <= less->telling || !more->enabled || !less->enabled ||
+                            (less->priority == PRIORITY_HIGH && more->priority != PRIORITY_HIGH) || more->policy != POLICY_FULL)
+                                continue;
+                        for (size_t k = 0; k < more->paths.count && r == 0; k++)
+                                if (lies_in(more->paths.items[k], &less->paths))
+                                        r = string_list_add(&less->excludes, more->paths.items[k]);
+                }
+        return r;
 }
 
 static int store_alert(const struct configuration *configuration, const struct section *section,
@@ -457,7 +488,7 @@ static int store_all(const struct configuration *configuration, struct settings 
                         r = store_watch(configuration, section, settings);
         }
         settings->light = light_profile(configuration, &origin) != NULL;
-        return r;
+        return r < 0 ? r : divide(settings);
 }
 
 struct settings *settings_free(struct settings *settings) {

@@ -15,8 +15,54 @@ static const struct section_kind *const section_kinds[] = {
 
 /* Watches that are there without a section, in the order of the classic round. Others come where the name is NULL. */
 struct built_in {
-        const char *name, *kind, *path;
-        enum priority priority; /* where path is set: the kind alone does not say how much it matters */
+        const char *name, *kind;
+        const char *const *paths;
+        enum priority priority; /* where there are paths: the kind alone does not say how much it matters */
+        bool off, optional;
+        unsigned telling;       /* of two that are on and have a file in common, the one with more of it tells; 0: both */
+};
+
+static const char *const boot_paths[] = { "/boot", NULL };
+static const char *const config_paths[] = { "/etc", NULL };
+static const char *const system_paths[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", NULL };
+
+/* Wherever something can be put so that it is run again. Not /run/systemd/transient and ~/.ssh as a whole: those move with use. */
+static const char *const persistence_paths[] = {
+        /* systemd */
+        "/etc/systemd", "/usr/lib/systemd/system", "/usr/lib/systemd/user", "/usr/lib/systemd/system-generators",
+        "/usr/lib/systemd/user-generators", "/usr/lib/systemd/system-environment-generators",
+        "/usr/lib/systemd/user-environment-generators", "/usr/lib/systemd/system-sleep", "/usr/lib/systemd/system-shutdown",
+        "/usr/local/lib/systemd", "/run/systemd/system", "/usr/share/dbus-1/system-services", "/etc/dbus-1/system-services",
+        /* by the clock */
+        "/etc/crontab", "/etc/anacrontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly",
+        "/etc/cron.monthly", "/etc/cron.yearly", "/etc/cron.allow", "/etc/cron.deny", "/etc/at.allow", "/etc/at.deny",
+        "/var/spool/cron", "/var/spool/at",
+        /* at login and in every shell or program */
+        "/etc/profile", "/etc/profile.d", "/etc/bash.bashrc", "/etc/bashrc", "/etc/bash_completion.d", "/etc/csh.cshrc",
+        "/etc/csh.login", "/etc/zsh", "/etc/zshenv", "/etc/zshrc", "/etc/zprofile", "/etc/zlogin", "/etc/fish", "/etc/environment",
+        "/etc/environment.d", "/etc/skel", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/xdg/autostart",
+        "/usr/share/autostart", "/etc/X11/Xsession.d", "/etc/update-motd.d",
+        /* who may do what */
+        "/etc/pam.conf", "/etc/pam.d", "/usr/lib/pam.d", "/etc/security", "/etc/sudoers", "/etc/sudoers.d", "/etc/doas.conf",
+        "/etc/polkit-1", "/usr/share/polkit-1/rules.d", "/etc/ssh",
+        /* by the kernel and by devices */
+        "/etc/udev", "/usr/lib/udev/rules.d", "/run/udev/rules.d", "/etc/modprobe.d", "/usr/lib/modprobe.d", "/etc/modules",
+        "/etc/modules-load.d", "/usr/lib/modules-load.d", "/etc/binfmt.d", "/usr/lib/binfmt.d", "/etc/sysctl.conf", "/etc/sysctl.d",
+        /* by package managers and the network */
+        "/etc/apt/apt.conf", "/etc/apt/apt.conf.d", "/etc/dpkg/dpkg.cfg", "/etc/dpkg/dpkg.cfg.d", "/etc/dnf/plugins",
+        "/etc/dnf/libdnf5-plugins", "/etc/yum/pluginconf.d", "/usr/lib/yum-plugins", "/etc/kernel", "/etc/initramfs-tools",
+        "/etc/NetworkManager/dispatcher.d", "/usr/lib/NetworkManager/dispatcher.d", "/etc/network", "/etc/dhcp",
+        "/etc/networkd-dispatcher",
+        /* as of old */
+        "/etc/rc.local", "/etc/rc.d", "/etc/init.d", "/etc/inittab", "/etc/logrotate.d", "/etc/inetd.conf", "/etc/xinetd.d",
+#define OF_HOMES(path) "/root/" path, "/home/*/" path
+        OF_HOMES(".ssh/authorized_keys"), OF_HOMES(".ssh/authorized_keys2"), OF_HOMES(".ssh/rc"), OF_HOMES(".ssh/environment"),
+        OF_HOMES(".profile"), OF_HOMES(".bashrc"), OF_HOMES(".bash_profile"), OF_HOMES(".bash_login"), OF_HOMES(".bash_logout"),
+        OF_HOMES(".zshenv"), OF_HOMES(".zshrc"), OF_HOMES(".zprofile"), OF_HOMES(".zlogin"), OF_HOMES(".config/fish/config.fish"),
+        OF_HOMES(".config/systemd/user"), OF_HOMES(".local/share/systemd/user"), OF_HOMES(".config/environment.d"),
+        OF_HOMES(".config/autostart"), OF_HOMES(".xsessionrc"), OF_HOMES(".xprofile"), OF_HOMES(".forward"),
+#undef OF_HOMES
+        NULL,
 };
 
 static const struct built_in built_ins[] = {
@@ -26,7 +72,10 @@ static const struct built_in built_ins[] = {
         { "modules", "modules" },
         { "bpf", "bpf" },
         { "kernel-messages", "kernel-messages" },
-        { "boot", "files", "/boot", PRIORITY_HIGH },
+        { "boot", "files", boot_paths, PRIORITY_HIGH, .telling = 3 },
+        { "persistence", "files", persistence_paths, PRIORITY_HIGH, .optional = true, .telling = 4 },
+        { "config", "files", config_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 2 },
+        { "system", "files", system_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 1 },
         { NULL },
         { "packages", "packages" },
         { "self", "self" },
@@ -146,11 +195,11 @@ int section_add_defaults(struct sections *sections) {
                 const struct built_in *built_in = &built_ins[i];
                 const struct watch *watch = built_in->name ? section_find_watch(sections, built_in->kind) : NULL;
 
-                if (!watch || (!watch->built_in && !built_in->path))
+                if (!watch || (!watch->built_in && !built_in->paths))
                         continue;
                 r = add(sections, &section_watch, built_in->name, built_in, nowhere, &section);
-                if (r == 0 && built_in->path)
-                        r = section_give(section_given(section, "Path"), built_in->path, nowhere);
+                for (const char *const *path = built_in->paths; path && *path && r == 0; path++)
+                        r = section_give(section_given(section, "Path"), *path, nowhere);
         }
         if (r == 0 && section_is_kind(sections, &section_alert, "wall"))
                 r = add(sections, &section_alert, "wall", NULL, nowhere, &section);
@@ -221,11 +270,21 @@ const char *section_default(const struct sections *sections, const struct sectio
 
         if (key->type == KEY_KIND)
                 return kind;
+        if (section->built_in && section->built_in->off && strcmp(key->name, "Enabled") == 0)
+                return "no";
         if (key->type != KEY_WORD || key->initial)
                 return key->initial;
         /* Priority=, the one word without a default of its own */
-        if (section->built_in && section->built_in->path)
+        if (section->built_in && section->built_in->paths)
                 return key_word(key, section->built_in->priority);
         watch = kind ? section_find_watch(sections, kind) : NULL;
         return watch ? key_word(key, watch->priority) : NULL;
+}
+
+bool section_is_optional(const struct section *section) {
+        return section->built_in && section->built_in->optional;
+}
+
+unsigned section_telling(const struct section *section) {
+        return section->built_in ? section->built_in->telling : 0;
 }

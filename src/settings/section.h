@@ -74,3 +74,9 @@ const char *section_default(const struct sections *sections, const struct sectio
 /* Copies the text. 0 or -ENOMEM. */
 int section_give(struct given *given, const char *text, struct position origin);
 void section_take_back(struct given *given);
+
+/* Whether its places need not be there. */
+bool section_is_optional(const struct section *section);
+
+/* Of two watches with a number above 0 and a place in common the one with the higher number has it. */
+unsigned section_telling(const struct section *section);

@@ -12,6 +12,7 @@
 
 #include "fd.h"
 #include "host.h"
+#include "path-glob.h"
 #include "sessions.h"
 #include "tree-rules.h"
 
@@ -21,6 +22,7 @@ enum {
         FILES_MARKED_MAX = 8192,        /* of one tree: a mark keeps its inode in memory */
         PENDING_MAX = 65536,
         MOUNTINFO_MAX = 64 * 1024 * 1024,
+        SPARE_TREES = 1024,             /* for what patterns come to match while we run */
         SETTLE_NS = 200 * 1000 * 1000,  /* a file that is written on and not closed is looked at this often at most */
 };
 
@@ -49,13 +51,22 @@ static const struct place places[] = {
 
 /* ---- what is watched ---- */
 
+/* The array must not move while entries point into it. */
 static int add_tree(struct file_trees *trees, const struct file_tree *tree) {
-        struct file_tree *grown = reallocarray(trees->trees, trees->n_trees + 1, sizeof(*grown));
+        struct file_tree *grown;
 
-        if (!grown)
-                return -ENOMEM;
-        trees->trees = grown;
-        grown[trees->n_trees++] = *tree;
+        if (trees->n_trees == trees->trees_capacity) {
+                size_t capacity = trees->trees_capacity ? trees->trees_capacity * 2 : 16;
+
+                if (trees->table.n_buckets)
+                        return -ENOSPC;
+                grown = reallocarray(trees->trees, capacity, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                trees->trees = grown;
+                trees->trees_capacity = capacity;
+        }
+        trees->trees[trees->n_trees++] = *tree;
         return 0;
 }
 
@@ -66,29 +77,73 @@ static bool kind_is_watched(const struct settings *settings, const char *kind) {
         return false;
 }
 
+static bool is_of_trees(const struct watch_settings *watch) {
+        return watch->enabled && (strcmp(watch->kind, "files") == 0 || strcmp(watch->kind, "self") == 0);
+}
+
+static bool has_tree(const struct file_trees *trees, const struct watch_settings *watch, const char *path) {
+        for (size_t i = 0; i < trees->n_trees; i++)
+                if (trees->trees[i].watch == watch->name && strcmp(trees->trees[i].path, path) == 0)
+                        return true;
+        return false;
+}
+
+static bool has_globs(const struct watch_settings *watch) {
+        for (size_t i = 0; i < watch->paths.count; i++)
+                if (path_is_glob(watch->paths.items[i]))
+                        return true;
+        return false;
+}
+
+/* Adds a tree for each place that the watch's paths stand for now and that has none yet. What more than PATH_GLOB_MOST places hold is
+ * found by looking, as the watch itself says. */
+static int add_trees(struct file_trees *trees, size_t index) {
+        const struct watch_settings *watch = &trees->settings->watches[index];
+        struct strings now = { .items = NULL };
+        int r;
+
+        r = path_glob_expand(trees->host, &watch->paths, &now);
+        if (r == -ENOSPC)
+                r = 0;
+        for (size_t i = 0; i < now.count && r == 0; i++) {
+                struct file_tree tree = { .watch = watch->name, .excludes = &watch->excludes, .owned_path = now.items[i] };
+
+                tree.path = tree.owned_path;
+                if (tree.path[0] != '/' || has_tree(trees, watch, tree.path))
+                        continue;
+                r = add_tree(trees, &tree);
+                if (r == 0)
+                        now.items[i] = NULL;
+        }
+        path_glob_done(&now);
+        return r;
+}
+
 static int choose_trees(struct file_trees *trees) {
         const struct settings *settings = trees->settings;
+        bool globs = false;
         int r = 0;
 
         for (size_t i = 0; i < settings->n_watches && r == 0; i++) {
-                const struct watch_settings *watch = &settings->watches[i];
-
-                if (!watch->enabled || (strcmp(watch->kind, "files") != 0 && strcmp(watch->kind, "self") != 0))
+                if (!is_of_trees(&settings->watches[i]))
                         continue;
-                for (size_t k = 0; k < watch->paths.count && r == 0; k++) {
-                        struct file_tree tree = {
-                                .watch = watch->name, .path = watch->paths.items[k], .excludes = &watch->excludes,
-                        };
-
-                        if (tree.path[0] == '/')
-                                r = add_tree(trees, &tree);
-                }
+                globs |= has_globs(&settings->watches[i]);
+                r = add_trees(trees, i);
         }
         for (size_t i = 0; i < ELEMENTS(places) && r == 0; i++) {
                 struct file_tree tree = { .kind = places[i].kind, .path = places[i].path, .names = places[i].names, .place = true };
 
                 if (kind_is_watched(settings, tree.kind))
                         r = add_tree(trees, &tree);
+        }
+        if (r == 0 && globs && trees->trees_capacity - trees->n_trees < SPARE_TREES) {
+                size_t capacity = trees->n_trees + SPARE_TREES;
+                struct file_tree *grown = reallocarray(trees->trees, capacity, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                trees->trees = grown;
+                trees->trees_capacity = capacity;
         }
         return r;
 }
@@ -1209,6 +1264,7 @@ void file_trees_done(struct file_trees *trees) {
                 for (size_t k = 0; k < tree->n_doors; k++)
                         file_table_kill(&trees->table, tree->doors[k], NULL, NULL);
                 free(tree->doors);
+                free(tree->owned_path);
         }
         free(trees->trees);
         trees->trees = NULL;
@@ -1246,7 +1302,23 @@ int file_trees_build(struct file_trees *trees) {
         return 0;
 }
 
+/* What patterns match by now: the look that comes next sees what lies there, events tell what comes after. */
+static void find_new_trees(struct file_trees *trees) {
+        for (size_t i = 0; i < trees->settings->n_watches; i++) {
+                size_t first = trees->n_trees;
+
+                if (!is_of_trees(&trees->settings->watches[i]) || !has_globs(&trees->settings->watches[i]))
+                        continue;
+                if (add_trees(trees, i) == -ENOMEM)
+                        out_of_memory(trees);
+                for (; first < trees->n_trees; first++)
+                        if (build_tree(trees, &trees->trees[first]) < 0)
+                                out_of_memory(trees);
+        }
+}
+
 void file_trees_check(struct file_trees *trees) {
+        find_new_trees(trees);
         for (size_t i = 0; i < trees->n_trees; i++) {
                 struct file_tree *tree = &trees->trees[i];
                 struct file_id id;

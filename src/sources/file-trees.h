@@ -31,6 +31,7 @@ struct file_rung {
 struct file_tree {
         const char *watch, *kind;       /* as in a hint; borrowed */
         const char *path;               /* absolute; borrowed */
+        char *owned_path;               /* owned; NULL: the path is not ours */
         const struct strings *excludes; /* borrowed; NULL: none */
         const char *const *names;       /* of a place: what counts in this one directory, ends with NULL; NULL: a whole tree */
         bool place, whole, decided, stale, marks_files, present;
@@ -88,8 +89,8 @@ struct file_trees {
         size_t n_rungs;
 
         struct file_table table;
-        struct file_tree *trees;        /* owned */
-        size_t n_trees;
+        struct file_tree *trees;        /* owned; entries point into it: it stays where it is */
+        size_t n_trees, trees_capacity;
         struct hint_set now, later;
         struct file_pending_list pending; /* files that may need a mark of their own */
         struct file_pending_list moved; /* names that a directory got or lost by a move, in this batch */

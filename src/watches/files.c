@@ -15,6 +15,7 @@
 #include "file-attributes.h"
 #include "file-record.h"
 #include "host.h"
+#include "path-glob.h"
 #include "tree-rules.h"
 
 enum {
@@ -52,6 +53,8 @@ struct frame {
 struct files_state {
         const struct watch_settings *settings;
         const struct host *host;
+        struct strings tops;            /* what Path= stands for */
+        bool has_globs;                 /* as of the last look at everything */
         struct buffer path, key, target, condition, resume;
         uint8_t *listing;
         struct frame *frames;
@@ -140,6 +143,7 @@ void files_close(void *data) {
         (void)digest_pool_free(state->pool);
         free_frames(state->frames, state->frames_capacity);
         free_frames(state->other_frames, state->other_capacity);
+        path_glob_done(&state->tops);
         free(state->listing);
         buffer_done(&state->path);
         buffer_done(&state->key);
@@ -720,34 +724,20 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
                 if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                         return r;
                 if (r == -ENOENT || r == -ENOTDIR) {
-                        if (relation == PLACE_INSIDE_PART)
+                        if (relation == PLACE_INSIDE_PART && !state->settings->optional)
                                 say(state, collector, "no %s on this host", top);
                 } else
                         return leave(state, collector, "", r);
                 return 0;
         }
-        if (S_ISLNK(stat.stx_mode) && (state->after.size == 0 || passing_of(state, buffer_bytes(&state->key)) == PASSING_BEHIND))
+        if (S_ISLNK(stat.stx_mode) && !state->settings->optional &&
+            (state->after.size == 0 || passing_of(state, buffer_bytes(&state->key)) == PASSING_BEHIND))
                 say(state, collector, "%s is a symbolic link: what it points to is not watched", top);
         folder = folder_new(TAKE_FD(directory));
         if (!folder)
                 return -ENOMEM;
         r = visit(state, collector, folder, slash[1] ? slash + 1 : ".");
         return r < 0 ? r : walk(state, collector);
-}
-
-static int compare_paths(const void *a, const void *b) {
-        const char *left = *(char *const *)a, *right = *(char *const *)b;
-
-        /* as their keys compare: '/' before every other character */
-        for (; *left && *left == *right; left++, right++)
-                ;
-        if (*left == *right)
-                return 0;
-        if (!*left || (*left == '/' && *right))
-                return -1;
-        if (!*right || *right == '/')
-                return 1;
-        return (unsigned char)*left < (unsigned char)*right ? -1 : 1;
 }
 
 /* A look at one place must not disturb what a walk that rests has kept of the directory it rests in. */
@@ -793,19 +783,27 @@ static int name_after(struct files_state *state, struct bytes after) {
         return 0;
 }
 
+/* What patterns stand for is asked when a look at everything begins, not for each file and not within it. */
+static int find_tops(struct files_state *state, const struct collect_request *request, struct collector *collector) {
+        const struct strings *paths = &state->settings->paths;
+        int r;
+
+        if (state->has_globs && (request->within.size || request->after.size))
+                return 0;
+        state->has_globs = false;
+        for (size_t i = 0; i < paths->count; i++)
+                state->has_globs |= path_is_glob(paths->items[i]);
+        path_glob_done(&state->tops);
+        r = path_glob_expand(state->host, paths, &state->tops);
+        if (r != -ENOSPC)
+                return r;
+        say(state, collector, "more than %d places match: not all are watched", PATH_GLOB_MOST);
+        return 0;
+}
+
 int files_collect(void *data, const struct collect_request *request, struct collector *collector) {
         struct files_state *state = data;
-        const struct strings *paths = &state->settings->paths;
-        _cleanup_free_ char **sorted = NULL;
         int r = 0;
-
-        sorted = reallocarray(NULL, paths->count + 1, sizeof(*sorted));
-        if (!sorted)
-                return -ENOMEM;
-        if (paths->count) {
-                memcpy(sorted, paths->items, paths->count * sizeof(*sorted));
-                qsort(sorted, paths->count, sizeof(*sorted), compare_paths);
-        }
 
         forget_batch(state);
         use_frames(state, request->within.size > 0);
@@ -816,12 +814,13 @@ int files_collect(void *data, const struct collect_request *request, struct coll
                 state->n_conditions = 0;
         for (size_t i = 0; request->fresh && i < state->frames_capacity; i++)
                 state->frames[i].count = 0;
+        r = find_tops(state, request, collector);
         state->within = request->within;
         digest_pool_configure(state->pool, &(struct digest_pool_settings){
                 .threads = request->threads, .rate = request->rate,
         });
-        for (size_t i = 0; i < paths->count && r >= 0; i++)
-                r = walk_tree(state, collector, sorted[i]);
+        for (size_t i = 0; i < state->tops.count && r >= 0; i++)
+                r = walk_tree(state, collector, state->tops.items[i]);
         give_back_frames(state, r < 0);
         state->within = state->after = BYTES_NULL;
         if (r >= 0 && state->n_conditions > CONDITIONS_MAX) {

@@ -184,7 +184,7 @@ end_process() {
 
 # --- a scratch daemon ------------------------------------------------------------------------------------------------
 
-all_watches=(packages modules bpf kernel-messages boot connections users processes self)
+all_watches=(packages modules bpf kernel-messages boot persistence config system connections users processes self)
 
 # instance NAME [WATCH...]: a daemon with folders of its own, and of the built-in watches these alone. It does not run yet. From
 # here on $folder, $config, $state, $log, $run, $workspace and all functions below mean this one; instance NAME again comes

@@ -13,11 +13,20 @@ static void print(void *context, const char *section, const char *key, const cha
         struct printed *printed = context;
         const char *slash = file ? strrchr(file, '/') : NULL;
 
+        if (strcmp(key, "Path") == 0 && !strstr(section, "boot")) /* of ready-made watches there are many */
+                return;
         buffer_printf(&printed->text, "[%s] %s=%s", section, key, value);
         if (printed->origins)
                 buffer_printf(&printed->text, " (%s:%u)", !file ? "default" : slash ? slash + 1 : file, line);
         buffer_append_byte(&printed->text, '\n');
 }
+
+#define READY_MADE(name, enabled)                                                                                      \
+        "[Watch \"" name "\"] Kind=files (default:0)\n"                                                               \
+        "[Watch \"" name "\"] Enabled=" enabled " (default:0)\n"                                                      \
+        "[Watch \"" name "\"] Priority=high (default:0)\n"                                                            \
+        "[Watch \"" name "\"] Detail=folded (default:0)\n"                                                            \
+        "[Watch \"" name "\"] Policy=full (default:0)\n"
 
 static void test_print(void **unused) {
         struct printed printed = { .origins = true };
@@ -86,6 +95,7 @@ static void test_print(void **unused) {
                                   "[Watch \"boot\"] Path=/efi (nephronix.conf:3)\n"
                                   "[Watch \"boot\"] Exclude=*.tmp (a.conf:2)\n"
                                   "[Watch \"boot\"] Policy=full (default:0)\n"
+                                  READY_MADE("persistence", "yes") READY_MADE("config", "no") READY_MADE("system", "no")
                                   "[Watch \"packages\"] Kind=packages (default:0)\n"
                                   "[Watch \"packages\"] Enabled=yes (default:0)\n"
                                   "[Watch \"packages\"] Priority=high (default:0)\n"

@@ -59,9 +59,11 @@ static void test_defaults(void **unused) {
 
         names_of(settings, &names);
         assert_string_equal(buffer_string(&names),
-                            "connections processes users modules bpf kernel-messages boot packages self ");
+                            "connections processes users modules bpf kernel-messages boot persistence config system packages self ");
         for (size_t i = 0; i < settings->n_watches; i++) {
-                assert_true(settings->watches[i].enabled);
+                bool off = strcmp(settings->watches[i].name, "config") == 0 || strcmp(settings->watches[i].name, "system") == 0;
+
+                assert_int_equal(settings->watches[i].enabled, !off);
                 assert_false(settings->watches[i].all_namespaces);
                 assert_false(settings->watches[i].full_detail);
         }
@@ -84,6 +86,37 @@ static void test_defaults(void **unused) {
         settings_free(settings);
 }
 
+static bool excludes(const struct watch_settings *watch, const char *path) {
+        for (size_t i = 0; i < watch->excludes.count; i++)
+                if (strcmp(watch->excludes.items[i], path) == 0)
+                        return true;
+        return false;
+}
+
+/* What two of them have in common is the more telling one's, unless it is off, is not alerted of, or does not look at it all. */
+static void test_ready_made(void **unused) {
+        struct fixture fixture;
+
+        (void)unused;
+        fixture_open(&fixture);
+        load_text(&fixture, "[Watch \"config\"]\nEnabled=yes\n[Watch \"system\"]\nEnabled=yes\n");
+        assert_true(excludes(watch_named(fixture.settings, "config"), "/etc/cron.d"));
+        assert_false(excludes(watch_named(fixture.settings, "config"), "/usr/lib/systemd/system"));
+        assert_true(excludes(watch_named(fixture.settings, "system"), "/usr/lib/systemd/system"));
+        assert_int_equal(watch_named(fixture.settings, "persistence")->excludes.count, 0);
+        assert_true(watch_named(fixture.settings, "persistence")->optional);
+        assert_false(watch_named(fixture.settings, "boot")->optional);
+        load_text(&fixture, "[Watch \"config\"]\nEnabled=yes\n[Watch \"persistence\"]\nEnabled=no\n");
+        assert_int_equal(watch_named(fixture.settings, "config")->excludes.count, 0);
+        load_text(&fixture, "[Watch \"config\"]\nEnabled=yes\n[Watch \"persistence\"]\nPriority=low\n");
+        assert_int_equal(watch_named(fixture.settings, "config")->excludes.count, 0);
+        load_text(&fixture, "[Watch \"config\"]\nEnabled=yes\n[Watch \"persistence\"]\nPolicy=metadata\n");
+        assert_int_equal(watch_named(fixture.settings, "config")->excludes.count, 0);
+        load_text(&fixture, "[Watch \"etc\"]\nKind=files\nPath=/etc\n"); /* a tree of the admin's is all his */
+        assert_int_equal(watch_named(fixture.settings, "etc")->excludes.count, 0);
+        fixture_close(&fixture);
+}
+
 /* A built-in watch whose kind was not built is not there, and nothing is made up for it. */
 static void test_small_registry(void **unused) {
         const struct configuration_options options = { .watches = small_registry };
@@ -93,7 +126,7 @@ static void test_small_registry(void **unused) {
         (void)unused;
         assert_int_equal(configuration_load(&options, &settings, &error), 0);
         names_of(settings, &names);
-        assert_string_equal(buffer_string(&names), "users boot ");
+        assert_string_equal(buffer_string(&names), "users boot persistence config system ");
         assert_int_equal(settings->n_alerts, 0);
         settings_free(settings);
 }
@@ -172,20 +205,20 @@ static void test_order_and_light(void **unused) {
         load_text(&fixture, text);
         names_of(fixture.settings, &names);
         assert_string_equal(buffer_string(&names),
-                            "connections processes users modules bpf kernel-messages boot usr etc packages self ");
+                            "connections processes users modules bpf kernel-messages boot persistence config system usr etc packages self ");
 
         fixture.options.light = true;
         load_text(&fixture, text);
         buffer_clear(&names);
         names_of(fixture.settings, &names);
-        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot usr etc packages self ");
+        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system usr etc packages self ");
         assert_true(fixture.settings->light);
 
         fixture.options.light = false;
         load_text(&fixture, "[Nephronix]\nProfile=light\n[Watch \"processes\"]\nEnabled=yes\n");
         buffer_clear(&names);
         names_of(fixture.settings, &names);
-        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot packages self ");
+        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system packages self ");
         assert_true(fixture.settings->light);
         fixture_close(&fixture);
 }
@@ -594,6 +627,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_small_registry),
                 cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_ready_made),
                 cmocka_unit_test(test_order_and_light),
                 cmocka_unit_test(test_source_names),
                 cmocka_unit_test(test_paths),

@@ -707,6 +707,31 @@ static void test_mounted(void **state) {
         assert_string_equal(buffer_string(&scene->log), "");
 }
 
+static void write_keys(struct scene *scene) {
+        (void)scene;
+        put("h/a/keys/one", "x");
+        put("h/b/keys/one", "x");
+}
+
+/* A folder that comes to match is watched from the next check on, which comes before each look at everything. */
+static void test_pattern(void **state) {
+        static char pattern[] = "/h/*/keys";
+        struct scene *scene = *state;
+
+        tree_folder(&scene->tree, "h/a");
+        scene->paths[0] = pattern;
+        start(scene);
+        tree_folder(&scene->tree, "h/b/keys"); /* nobody is told */
+        tree_folder(&scene->tree, "h/a/keys"); /* of this it was known that it might come */
+        (void)wait_for(scene, NULL);
+        assert_true(told(scene, "w h/a/keys"));
+        assert_false(told(scene, "w h/b/keys"));
+        scene->source->check(scene->state);
+        by_child(scene, write_keys);
+        assert_hint(scene, "w h/a/keys/one appeared");
+        assert_hint(scene, "w h/b/keys/one appeared");
+}
+
 /* The descriptor of the kernel's facility among ours. */
 static int find_descriptor(const char *link) {
         for (int fd = 3; fd < 256; fd++) {
@@ -745,7 +770,7 @@ int main(void) {
         static const struct source *const rungs[] = { &source_fanotify, &source_inotify };
         const struct CMUnitTest tests[] = {
                 ON(test_acts), ON(test_new_directories), ON(test_moves), ON(test_hard_links), ON(test_other_routes), ON(test_top),
-                ON(test_excluded), ON(test_places), ON(test_filesystem_mark), ON(test_broken), ON(test_flood),
+                ON(test_excluded), ON(test_pattern), ON(test_places), ON(test_filesystem_mark), ON(test_broken), ON(test_flood),
                 ON(test_mounted),
         };
         int failed = 0;
