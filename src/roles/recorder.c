@@ -571,6 +571,10 @@ static void seal(struct recorder *recorder, const char *reason) {
                 return;
         number = sealer_number(recorder->sealer);
         recorder->sealed_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
+        stand_ledger(recorder);
+        r = ledger_check(recorder->ledger); /* an edit of the same length shows nowhere else */
+        if (r > 0)
+                tell_harm(recorder, r, true);
         ledger_head(recorder->ledger, head);
         r = ledger_sync(recorder->ledger);
         if (r == 0)
@@ -597,6 +601,8 @@ static void seal_if_due(struct recorder *recorder) {
 }
 
 void recorder_tick(struct recorder *recorder) {
+        if (!recorder->writing.error)
+                stand_ledger(recorder);
         seal_if_due(recorder);
 }
 

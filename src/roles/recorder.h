@@ -44,7 +44,7 @@ uint64_t recorder_last_look(struct recorder *recorder);
 /* Writes a line of the daemon's own to the text log, outside any round (hook output, start banner). Escapes. */
 void recorder_say(struct recorder *recorder, const char *text);
 
-/* Once a minute: seals the ledger if that is due, also while nothing happens. */
+/* Once a minute: looks whether the ledger still stands as it was written, and seals it if that is due, also while nothing happens. */
 void recorder_tick(struct recorder *recorder);
 
 /* Notes that this is a clean end, and settles the outbox. */
