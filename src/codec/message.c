@@ -13,12 +13,14 @@ static bool known(uint64_t type) {
         case MESSAGE_PACKAGE_DATABASE:
         case MESSAGE_STOPPED:
         case MESSAGE_ROLE_NOTED:
+        case MESSAGE_PACKAGE_FILES:
         case MESSAGE_STOP:
         case MESSAGE_RELOAD:
         case MESSAGE_HOOK_DONE:
         case MESSAGE_PACKAGE_DATABASE_DONE:
         case MESSAGE_ROLE_ENDED:
         case MESSAGE_HOOK_REFUSED:
+        case MESSAGE_PACKAGE_FILES_DONE:
         case MESSAGE_HOOK_KILLED:
                 return true;
         default:

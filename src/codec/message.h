@@ -12,6 +12,7 @@ enum message_type {
         MESSAGE_PACKAGE_DATABASE,       /* id; texts: path of the database below the host root */
         MESSAGE_STOPPED,                /* clean end */
         MESSAGE_ROLE_NOTED,             /* id: pid; that it ended stands in the ledger */
+        MESSAGE_PACKAGE_FILES,          /* id; texts: as PACKAGE_DATABASE; the paths go along as a sealed memfd */
         /* guard to observer */
         MESSAGE_STOP = 64,
         MESSAGE_RELOAD,
@@ -21,6 +22,7 @@ enum message_type {
         MESSAGE_ROLE_ENDED,             /* number = wait status, id = pid, texts: role, why the guard ended it (empty: it did
                                          * not); when it ended in at_ns */
         MESSAGE_HOOK_REFUSED,           /* id, texts: hook name, why it was not run */
+        MESSAGE_PACKAGE_FILES_DONE,     /* as PACKAGE_DATABASE_DONE */
         MESSAGE_HOOK_KILLED,            /* as HOOK_DONE, but number = how many ns it may run: it ran longer */
 };
 

@@ -14,6 +14,12 @@ struct host_helper {
          * -EAGAIN: asked for, answer WATCH_E_BUSY, the watch is hinted when it is there; -EOPNOTSUPP: not built in;
          * another negative errno: the helper failed, and 'why' is what it said. */
         int (*rpm_database)(struct host_helper *helper, int *ret_fd);
+        /* What the rpm database says of these paths (each ended by NUL): asks, and does not wait. 0; -EAGAIN: another question is
+         * on its way; -EOPNOTSUPP: not built in; -ENOENT: no database. May be NULL. */
+        int (*rpm_files)(struct host_helper *helper, struct bytes paths);
+        /* The answer to that (provenance/rpm-files.h) in a sealed memfd. 0 and *ret_fd (the caller's to close); -EAGAIN: not yet;
+         * another negative errno: there is none. */
+        int (*rpm_files_answer)(struct host_helper *helper, int *ret_fd);
         const char *why;                /* borrowed until the next question; NULL: it said nothing */
 };
 

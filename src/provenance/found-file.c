@@ -1,6 +1,7 @@
 #include "found-file.h"
 
 #include <fcntl.h>
+#include <sys/xattr.h>
 
 #include "fd.h"
 #include "host.h"
@@ -41,6 +42,24 @@ int found_file_look(struct found_file *file) {
         return 0;
 }
 
+/* Opens what was looked at. */
+static int open_same(struct found_file *file) {
+        _cleanup_close_ int fd = -1;
+        struct statx stat;
+
+        fd = host_openat(file->host, buffer_string(&file->path), O_RDONLY | O_NOFOLLOW | O_NOATIME);
+        if (fd == -EPERM) /* O_NOATIME is for the owner and CAP_FOWNER */
+                fd = host_openat(file->host, buffer_string(&file->path), O_RDONLY | O_NOFOLLOW);
+        if (fd == -ELOOP)
+                return -ESTALE;
+        if (fd < 0)
+                return fd;
+        /* What was put there meanwhile need not be a regular file. */
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat) < 0)
+                return -errno;
+        return same_state(&stat, &file->stat) ? TAKE_FD(fd) : -ESTALE;
+}
+
 int found_file_read(struct found_file *file, unsigned wanted) {
         _cleanup_close_ int fd = -1;
         struct statx stat;
@@ -55,18 +74,9 @@ int found_file_read(struct found_file *file, unsigned wanted) {
                 return -ESTALE;
         if (file->stat.stx_size > HOLE_SIZE && file->stat.stx_blocks < file->stat.stx_size / 512 / HOLE_PART)
                 return -EFBIG;
-        fd = host_openat(file->host, buffer_string(&file->path), O_RDONLY | O_NOFOLLOW | O_NOATIME);
-        if (fd == -EPERM) /* O_NOATIME is for the owner and CAP_FOWNER */
-                fd = host_openat(file->host, buffer_string(&file->path), O_RDONLY | O_NOFOLLOW);
-        if (fd == -ELOOP)
-                return -ESTALE;
+        fd = open_same(file);
         if (fd < 0)
                 return fd;
-        /* Before reading: what was put there meanwhile need not be a regular file. */
-        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat) < 0)
-                return -errno;
-        if (!same_state(&stat, &file->stat))
-                return -ESTALE;
         r = file_digests(fd, wanted, &file->digests);
         if (r < 0)
                 return r;
@@ -75,5 +85,35 @@ int found_file_read(struct found_file *file, unsigned wanted) {
         if (!same_state(&stat, &file->stat))
                 return -ESTALE;
         file->have |= wanted;
+        return 0;
+}
+
+int found_file_target(struct found_file *file, struct buffer *ret) {
+        _cleanup_close_ int fd = host_openat(file->host, buffer_string(&file->path), O_PATH | O_NOFOLLOW);
+        int r;
+
+        if (fd < 0)
+                return fd;
+        r = link_read_at(fd, "", ret);
+        return r == -ENOENT || r == -EINVAL ? -ESTALE : r;
+}
+
+int found_file_has_capabilities(struct found_file *file, bool *ret) {
+        _cleanup_close_ int fd = -1;
+        int r = found_file_look(file);
+
+        if (r < 0)
+                return r;
+        if (!S_ISREG(file->stat.stx_mode))
+                return -ESTALE;
+        fd = open_same(file);
+        if (fd < 0)
+                return fd;
+        if (fgetxattr(fd, "security.capability", NULL, 0) >= 0)
+                *ret = true;
+        else if (errno == ENODATA || errno == EOPNOTSUPP)
+                *ret = false;
+        else
+                return -errno;
         return 0;
 }

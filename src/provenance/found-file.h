@@ -28,3 +28,7 @@ int found_file_look(struct found_file *file);
 /* Fills these digests of a regular file. 0; -ENOENT or -ESTALE: it is gone, is another one now, or changed while it was read;
  * -EFBIG: so large, and so much of it a hole, that it is not read; negative errno. */
 int found_file_read(struct found_file *file, unsigned wanted);
+/* Where a symbolic link leads, appended. 0; -ESTALE: it is none any more; negative errno. */
+int found_file_target(struct found_file *file, struct buffer *ret);
+/* Whether a regular file has capabilities. 0 or negative errno, as for found_file_read(). */
+int found_file_has_capabilities(struct found_file *file, bool *ret);

@@ -16,6 +16,11 @@ struct favours_channel {
         int answer;                     /* memfd that came, owned; -1 */
         int answer_error;               /* negative errno of the last answer */
         char *why;                      /* owned; what the helper said of it */
+        struct {
+                bool asked;             /* a question about files is on its way */
+                int answer;             /* memfd that came, owned; -1 */
+                int error;              /* negative errno of the last answer */
+        } files;
 };
 
 void favours_init(struct favours_channel *channel, int socket, const struct host *host);
@@ -26,6 +31,9 @@ int favours_send(int socket, const struct message *message, int fd);
 
 /* The guard's answer about a package database: takes the descriptor. */
 void favours_package_database(struct favours_channel *channel, const struct message *message, int fd);
+
+/* Likewise about files. */
+void favours_package_files(struct favours_channel *channel, const struct message *message, int fd);
 
 /* Where an rpm database may lie below the host's root; the guard runs nephronix-pkgdb for these and no others. NULL ends. */
 extern const char *const favours_rpm_folders[];

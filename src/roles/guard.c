@@ -23,6 +23,7 @@
 #include "job.h"
 #include "loop.h"
 #include "notify.h"
+#include "rpm-files.h"
 #include "sealed.h"
 #include "terminals.h"
 
@@ -104,17 +105,29 @@ static void end_job(struct guard_job *slot) {
         slot->name = NULL;
 }
 
-/* What nephronix-pkgdb sent: a memfd that nobody can change any more, or -1. */
+/* A memfd that nobody can change any more. */
+static bool is_sealed(int fd) {
+        const int wanted = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+        int seals = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+
+        return seals >= 0 && (seals & wanted) == wanted;
+}
+
+/* What nephronix-pkgdb sent, or -1. */
 static int take_sealed(int channel) {
         _cleanup_buffer_ struct buffer datagram = BUFFER_NULL;
         _cleanup_close_ int fd = -1;
-        const int wanted = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-        int seals;
 
-        if (channel_receive(channel, 16, &datagram, &fd) <= 0 || fd < 0)
+        if (channel_receive(channel, 16, &datagram, &fd) <= 0 || !is_sealed(fd))
                 return -1;
-        seals = fcntl(fd, F_GET_SEALS);
-        return seals >= 0 && (seals & wanted) == wanted ? TAKE_FD(fd) : -1;
+        return TAKE_FD(fd);
+}
+
+/* What is to be asked is data from outside: it goes through the guard unread, and not over a command line. */
+static bool is_question(int fd) {
+        struct stat stat;
+
+        return is_sealed(fd) && fstat(fd, &stat) == 0 && stat.st_size > 0 && stat.st_size <= RPM_FILES_QUESTION_MAX;
 }
 
 static bool hooks_run(const struct guard *guard) {
@@ -159,9 +172,13 @@ static void refuse_hook(struct guard *guard, const struct message *request, cons
         answer(guard, &message, -1);
 }
 
-static void refuse_package_database(struct guard *guard, uint32_t id, int status) {
+static enum message_type package_answer(const struct message *request) {
+        return request->type == MESSAGE_PACKAGE_FILES ? MESSAGE_PACKAGE_FILES_DONE : MESSAGE_PACKAGE_DATABASE_DONE;
+}
+
+static void refuse_package_question(struct guard *guard, const struct message *request, int status) {
         const struct message message = {
-                .type = MESSAGE_PACKAGE_DATABASE_DONE, .id = id, .number = (uint64_t)(unsigned)status,
+                .type = package_answer(request), .id = request->id, .number = (uint64_t)(unsigned)status,
         };
 
         answer(guard, &message, -1);
@@ -266,12 +283,14 @@ static const char *known_rpm_folder(struct bytes folder) {
         return NULL;
 }
 
-static int run_package_database(struct guard *guard, const struct message *message) {
+/* Both questions: what is installed, and (with the paths on its standard input) whose are these files. */
+static int run_package_database(struct guard *guard, const struct message *message, int input) {
         struct guard_job *slot = free_job(guard);
+        bool files = message->type == MESSAGE_PACKAGE_FILES;
         const char *folder = known_rpm_folder(message->texts[0]);
         _cleanup_close_ int program = -1, theirs = -1, ours = -1;
-        char name[] = "nephronix-pkgdb";
-        char *arguments[4] = { name, guard->options->settings->host_root, NULL, NULL };
+        char name[] = "nephronix-pkgdb", question[] = "files";
+        char *arguments[5] = { name, guard->options->settings->host_root, NULL, files ? question : NULL, NULL };
         const struct job_limits limits = {
                 .user = guard->helper_user.user,
                 .group = guard->helper_user.group,
@@ -280,7 +299,7 @@ static int run_package_database(struct guard *guard, const struct message *messa
                 .file_size = PKGDB_ANSWER,
         };
         struct job_options options = {
-                .input = -1,
+                .input = files ? input : -1,
                 .done = on_job_done,
                 .time_limit_ns = PKGDB_LIMIT_S * NS_PER_S,
                 .limits = geteuid() == 0 ? &limits : NULL,
@@ -288,7 +307,7 @@ static int run_package_database(struct guard *guard, const struct message *messa
         _cleanup_free_ char *copy = NULL;
         int ends[2], r;
 
-        if (!folder)
+        if (!folder || (files && !is_question(input)))
                 return -EBADMSG;
         if (!slot)
                 return -EBUSY;
@@ -307,7 +326,7 @@ static int run_package_database(struct guard *guard, const struct message *messa
                 return -ENOMEM;
         arguments[2] = copy;
         slot->guard = guard;
-        slot->answer = MESSAGE_PACKAGE_DATABASE_DONE;
+        slot->answer = package_answer(message);
         slot->id = message->id;
         slot->channel = TAKE_FD(ours);
         options.program = program;
@@ -349,9 +368,10 @@ static int on_request(struct guard *guard, const struct message *message, int fd
                         refuse_hook(guard, message, why);
                 return r == -EBADMSG ? r : 0;
         case MESSAGE_PACKAGE_DATABASE:
-                r = run_package_database(guard, message);
+        case MESSAGE_PACKAGE_FILES:
+                r = run_package_database(guard, message, fd);
                 if (r < 0 && r != -EBADMSG)
-                        refuse_package_database(guard, message->id, r == -ENOENT ? STATUS_NOT_RUN : STATUS_BUSY);
+                        refuse_package_question(guard, message, r == -ENOENT ? STATUS_NOT_RUN : STATUS_BUSY);
                 return r == -EBADMSG ? r : 0;
         case MESSAGE_STOPPED:
                 return 0;

@@ -537,6 +537,11 @@ static int on_message(struct observer *observer, const struct message *message, 
                 engine_hint(observer->engine, &hint);
                 (void)round_now(observer, false);
                 break;
+        case MESSAGE_PACKAGE_FILES_DONE:
+                favours_package_files(&observer->favours, message, fd);
+                fd = -1;
+                round_now(observer, false);
+                break;
         default: /* a message that only we send */
                 (void)fd_close(fd);
                 return -EBADMSG;
@@ -1018,7 +1023,7 @@ int observer_run(const struct observer_options *options) {
                 .own_host = HOST_NULL,
                 .channel = { .fd = -1 },
                 .signals = { .fd = -1 },
-                .favours = { .socket = -1, .answer = -1 },
+                .favours = { .socket = -1, .answer = -1, .files.answer = -1 },
         };
         struct start start = { 0 };
         int r;

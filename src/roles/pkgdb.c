@@ -1,5 +1,6 @@
-/* pkgdb.c - nephronix-pkgdb ROOT DBPATH: reads the rpm database in ROOT/DBPATH once, hands it over as text in the form
- * of dpkg's status file, and ends. The text is in a sealed memfd, sent with the byte 'R' over the connected socket 3:
+/* pkgdb.c - nephronix-pkgdb ROOT DBPATH [files]: reads the rpm database in ROOT/DBPATH once, hands it over as text in the form
+ * of dpkg's status file, and ends; with "files", what it says of the paths on standard input (a file, each path ended by NUL) in
+ * the form of provenance/rpm-files.h. The answer is in a sealed memfd, sent with the byte 'R' over the connected socket 3:
  * whoever receives it has all of it. On failure nothing is sent, one line on stderr says why, and the status is 1.
  *
  * A program of its own because librpm takes megabytes, handles signals, reads macros that can run commands, and parses
@@ -18,6 +19,7 @@
 
 #include <rpm/header.h>
 #include <rpm/rpmdb.h>
+#include <rpm/rpmfiles.h>
 #include <rpm/rpmlib.h>
 #include <rpm/rpmlog.h>
 #include <rpm/rpmmacro.h>
@@ -25,6 +27,7 @@
 
 #include "buffer.h"
 #include "confinement.h"
+#include "rpm-files.h"
 
 enum {
         ANSWER_FD = 3,
@@ -132,16 +135,21 @@ static void append_field(struct buffer *buffer, const char *name, const char *va
         buffer_append_byte(buffer, '\n');
 }
 
-static void append_package(struct buffer *buffer, Header header) {
+static void append_label(struct buffer *label, Header header) {
         const char *version = headerGetString(header, RPMTAG_VERSION);
         const char *release = headerGetString(header, RPMTAG_RELEASE);
-        struct buffer label = BUFFER_NULL;
 
         if (headerIsEntry(header, RPMTAG_EPOCH))
-                buffer_printf(&label, "%llu:", (unsigned long long)headerGetNumber(header, RPMTAG_EPOCH));
-        buffer_append_string(&label, version ? version : "");
+                buffer_printf(label, "%llu:", (unsigned long long)headerGetNumber(header, RPMTAG_EPOCH));
+        buffer_append_string(label, version ? version : "");
         if (release)
-                buffer_printf(&label, "-%s", release);
+                buffer_printf(label, "-%s", release);
+}
+
+static void append_package(struct buffer *buffer, Header header) {
+        struct buffer label = BUFFER_NULL;
+
+        append_label(&label, header);
         if (buffer_error(&label) < 0)
                 buffer->failed = true;
 
@@ -183,14 +191,123 @@ static void restore_signals(void) {
                 (void)signal(caught[i], SIG_DFL);
 }
 
-/* 0, a negative errno, or 1: see the complaint. */
-static int write_packages(int fd, struct complaint *complaint) {
+/* What one package says of a path. */
+static void append_file(struct buffer *buffer, uint32_t number, const char *path, Header header) {
+        rpmfiles files = rpmfilesNew(NULL, header, RPMTAG_BASENAMES, RPMFI_KEEPHEADER);
+        struct buffer label = BUFFER_NULL;
+        const unsigned char *digest;
+        size_t digest_size = 0;
+        int place, digest_kind = 0;
+
+        place = files ? rpmfilesFindFN(files, path) : -1;
+        /* What another package took over, or was left out at installation, is not its file. */
+        if (place < 0 || rpmfilesFState(files, place) != RPMFILE_STATE_NORMAL)
+                goto finish;
+        append_label(&label, header);
+        /* Of all else librpm says zeros. */
+        digest = S_ISREG(rpmfilesFMode(files, place)) ? rpmfilesFDigest(files, place, &digest_kind, &digest_size) : NULL;
+        rpm_files_append(buffer, &(struct rpm_file){
+                .number = number,
+                .mode = rpmfilesFMode(files, place),
+                .flags = (uint32_t)rpmfilesFFlags(files, place),
+                .digest_kind = (uint32_t)digest_kind,
+                .texts = {
+                        [RPM_FILE_PACKAGE] = bytes_of_string(headerGetString(header, RPMTAG_NAME)),
+                        [RPM_FILE_VERSION] = bytes_of_string(buffer_string(&label)),
+                        [RPM_FILE_ARCHITECTURE] = bytes_of_string(headerGetString(header, RPMTAG_ARCH)),
+                        [RPM_FILE_USER] = bytes_of_string(rpmfilesFUser(files, place)),
+                        [RPM_FILE_GROUP] = bytes_of_string(rpmfilesFGroup(files, place)),
+                        [RPM_FILE_TARGET] = bytes_of_string(rpmfilesFLink(files, place)),
+                        [RPM_FILE_CAPABILITIES] = bytes_of_string(rpmfilesFCaps(files, place)),
+                        [RPM_FILE_DIGEST] = bytes_of(digest, digest ? digest_size : 0),
+                },
+        });
+        if (buffer_error(&label) < 0)
+                buffer->failed = true;
+
+finish:
+        (void)rpmfilesFree(files);
+        buffer_done(&label);
+}
+
+static int read_question(struct buffer *question) {
+        struct stat status;
+
+        if (fstat(STDIN_FILENO, &status) < 0)
+                return -errno;
+        if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size > RPM_FILES_QUESTION_MAX)
+                return -EBADMSG;
+        if (!buffer_room(question, (size_t)status.st_size))
+                return -ENOMEM;
+        while (question->size < (size_t)status.st_size) {
+                ssize_t n = pread(STDIN_FILENO, question->data + question->size, (size_t)status.st_size - question->size,
+                                  (off_t)question->size);
+
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        return -EBADMSG;
+                if (n > 0)
+                        question->size += (size_t)n;
+        }
+        return 0;
+}
+
+static int write_files(int fd, rpmts ts, struct complaint *complaint) {
+        struct buffer question = BUFFER_NULL, answer = BUFFER_NULL;
+        struct bytes rest, path;
+        uint32_t number = 0;
+        size_t total = 0;
+        int r = read_question(&question);
+
+        rpm_files_begin(&answer);
+        rest = buffer_bytes(&question);
+        while (r == 0 && !complaint->made && rpm_files_question_next(&rest, &path)) {
+                const char *name = (const char *)path.data; /* ends in NUL */
+                rpmdbMatchIterator iterator = rpmtsInitIterator(ts, RPMDBI_INSTFILENAMES, name, 0);
+                Header header;
+
+                while ((header = rpmdbNextIterator(iterator)))
+                        append_file(&answer, number, name, header);
+                (void)rpmdbFreeIterator(iterator);
+                if (++number > RPM_FILES_PATHS_MAX)
+                        r = -E2BIG;
+                if (r == 0 && answer.size >= FLUSH_SIZE)
+                        r = flush(fd, &answer, &total);
+        }
+        if (r == 0 && rest.size)
+                r = complaint->made ? 1 : -EBADMSG;
+        rpm_files_end(&answer, number);
+        if (r == 0)
+                r = flush(fd, &answer, &total);
+        buffer_done(&question);
+        buffer_done(&answer);
+        return r;
+}
+
+static int write_packages(int fd, rpmts ts, struct complaint *complaint) {
+        rpmdbMatchIterator iterator = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
         struct buffer text = BUFFER_NULL;
-        rpmdbMatchIterator iterator = NULL;
-        rpmts ts = rpmtsCreate();
         size_t total = 0;
         Header header;
         int r = 0;
+
+        while (r == 0 && !complaint->made && (header = rpmdbNextIterator(iterator))) {
+                append_package(&text, header);
+                if (text.size >= FLUSH_SIZE)
+                        r = flush(fd, &text, &total);
+        }
+        if (r == 0)
+                r = flush(fd, &text, &total);
+        (void)rpmdbFreeIterator(iterator);
+        buffer_done(&text);
+        return r;
+}
+
+/* 0, a negative errno, or 1: see the complaint. */
+static int write_answer(int fd, bool files, struct complaint *complaint) {
+        rpmts ts = rpmtsCreate();
+        int r;
 
         if (!ts)
                 return -ENOMEM;
@@ -202,21 +319,12 @@ static int write_packages(int fd, struct complaint *complaint) {
         }
         complaint->gravest = RPMLOG_ERR;
         restore_signals();
-        iterator = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
-        while (r == 0 && !complaint->made && (header = rpmdbNextIterator(iterator))) {
-                append_package(&text, header);
-                if (text.size >= FLUSH_SIZE)
-                        r = flush(fd, &text, &total);
-        }
-        if (r == 0)
-                r = flush(fd, &text, &total);
+        r = files ? write_files(fd, ts, complaint) : write_packages(fd, ts, complaint);
         if (r == 0 && complaint->made)
                 r = 1;
 
 finish:
-        (void)rpmdbFreeIterator(iterator);
         (void)rpmtsFree(ts);
-        buffer_done(&text);
         /* Closing may complain as well; then it was not sound. */
         return r == 0 && complaint->made ? 1 : r;
 }
@@ -288,8 +396,10 @@ int main(int argc, char **argv) {
         struct stat answer;
         int fd, r;
 
-        if (argc != 3) {
-                (void)!write(STDERR_FILENO, "usage: nephronix-pkgdb ROOT DBPATH\n", 35);
+        if (argc != 3 && !(argc == 4 && strcmp(argv[3], "files") == 0)) {
+                static const char usage[] = "usage: nephronix-pkgdb ROOT DBPATH [files]\n";
+
+                (void)!write(STDERR_FILENO, usage, sizeof(usage) - 1);
                 return 2;
         }
         if (fstat(ANSWER_FD, &answer) < 0 || !S_ISSOCK(answer.st_mode))
@@ -313,7 +423,7 @@ int main(int argc, char **argv) {
         fd = memfd_create("nephronix-packages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd < 0)
                 return fail(path, strerror(errno));
-        r = write_packages(fd, &complaint);
+        r = write_answer(fd, argc == 4, &complaint);
         if (r == 0)
                 r = send_answer(fd);
         if (r != 0)

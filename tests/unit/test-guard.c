@@ -17,6 +17,7 @@
 #include "favours.h"
 #include "fd.h"
 #include "guard.h"
+#include "rpm-files.h"
 #include "tree.h"
 
 /* What the two observers of a case do and hear, shared with this process. */
@@ -189,6 +190,30 @@ static void a_folder_of_packages_that_goes_on(int socket) {
         send_message(socket, &message, -1);
 }
 
+static void files_without_paths(int socket) {
+        const struct message message = { .type = MESSAGE_PACKAGE_FILES, .texts = { bytes_of_string("/var/lib/rpm") } };
+
+        send_message(socket, &message, -1);
+}
+
+static void paths_that_may_still_change(int socket) {
+        const struct message message = { .type = MESSAGE_PACKAGE_FILES, .texts = { bytes_of_string("/var/lib/rpm") } };
+        _cleanup_close_ int input = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        (void)!write(input, "/x", 3);
+        (void)fcntl(input, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
+        send_message(socket, &message, input);
+}
+
+static void too_many_paths(int socket) {
+        const struct message message = { .type = MESSAGE_PACKAGE_FILES, .texts = { bytes_of_string("/var/lib/rpm") } };
+        _cleanup_close_ int input = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        (void)!ftruncate(input, RPM_FILES_QUESTION_MAX + 1);
+        (void)fcntl(input, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+        send_message(socket, &message, input);
+}
+
 static void an_escape_sequence_for_terminals(int socket) {
         const struct message message = { .type = MESSAGE_WALL, .texts = { bytes_of("none", 5), bytes_of_string("\033]0;x\a") } };
 
@@ -219,6 +244,9 @@ static void what_no_observer_asks_for_ends_it(void **state) {
                 { "a hook for ever", a_hook_for_ever },
                 { "another folder of packages", another_folder_of_packages },
                 { "a folder of packages that goes on", a_folder_of_packages_that_goes_on },
+                { "files without paths", files_without_paths },
+                { "paths that may still change", paths_that_may_still_change },
+                { "too many paths", too_many_paths },
                 { "an escape sequence for terminals", an_escape_sequence_for_terminals },
                 { "terminals without an end", terminals_without_an_end },
         };

@@ -10,8 +10,8 @@
 #include "message.h"
 
 static const enum message_type types[] = {
-        MESSAGE_READY, MESSAGE_WALL, MESSAGE_HOOK, MESSAGE_PACKAGE_DATABASE, MESSAGE_STOPPED, MESSAGE_ROLE_NOTED, MESSAGE_STOP,
-        MESSAGE_RELOAD, MESSAGE_HOOK_DONE, MESSAGE_PACKAGE_DATABASE_DONE, MESSAGE_ROLE_ENDED,
+        MESSAGE_READY, MESSAGE_WALL, MESSAGE_HOOK, MESSAGE_PACKAGE_DATABASE, MESSAGE_PACKAGE_FILES, MESSAGE_STOPPED,
+        MESSAGE_ROLE_NOTED, MESSAGE_STOP, MESSAGE_RELOAD, MESSAGE_HOOK_DONE, MESSAGE_PACKAGE_DATABASE_DONE, MESSAGE_PACKAGE_FILES_DONE, MESSAGE_ROLE_ENDED,
         MESSAGE_HOOK_REFUSED, MESSAGE_HOOK_KILLED,
 };
 
@@ -71,7 +71,7 @@ static void refuses_too_much(void **state) {
         message.texts[1].size = SIZE_MAX;
         assert_int_equal(message_encode(&buffer, &message), -EMSGSIZE);
         message.texts[1] = BYTES_NULL;
-        message.type = (enum message_type)7;
+        message.type = (enum message_type)(MESSAGE_STOP - 1);
         assert_int_equal(message_encode(&buffer, &message), -EINVAL);
         assert_int_equal(buffer.size, 0);
 }

@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <sys/mman.h>
+
 #include "buffer.h"
+#include "rpm-files.h"
 
 static const char *program;
 static struct tree scratch;             /* with the two packages, and the sound database in good/ */
@@ -40,13 +43,17 @@ static void make_package(const char *name, const char *epoch) {
         assert_true(asprintf(&text,
                              "Name: %s\nVersion: 1.0\nRelease: 1\n%sSummary: The package %s\nLicense: MIT\n"
                              "BuildArch: noarch\n"
-                             "%%description\nnothing\n%%files\n",
-                             name, epoch, name) > 0);
+                             "%%description\nnothing\n%%install\nmkdir -p %%{buildroot}/usr/share/both %%{buildroot}/etc\n"
+                             "echo one > %%{buildroot}/usr/share/%s\nln -s %s %%{buildroot}/usr/share/%s-link\n"
+                             "echo configuration > %%{buildroot}/etc/%s.conf\n"
+                             "%%files\n%%attr(4750, root, games) %%caps(cap_net_raw=ep) /usr/share/%s\n/usr/share/%s-link\n"
+                             "%%dir /usr/share/both\n%%config /etc/%s.conf\n",
+                             name, epoch, name, name, name, name, name, name, name, name) > 0);
         tree_text(&scratch, strrchr(spec, '/') + 1, text);
         assert_int_equal(run((const char *const[]){ "rpmbuild", "-bb", "--define", define, spec, NULL }), 0);
         assert_true(asprintf(&database, "%s/good", scratch.root) > 0);
         assert_true(asprintf(&file, "%s/top/RPMS/noarch/%s-1.0-1.noarch.rpm", scratch.root, name) > 0);
-        assert_int_equal(run((const char *const[]){ "rpm", "--dbpath", database, "--nodeps", "--install", file, NULL }), 0);
+        assert_int_equal(run((const char *const[]){ "rpm", "--dbpath", database, "--nodeps", "--justdb", "--install", file, NULL }), 0);
 }
 
 static int setup(void **context) {
@@ -70,8 +77,9 @@ static int teardown(void **context) {
         return 0;
 }
 
-/* Runs it; the text it sent in 'answer', what it said on stderr in 'said'. Its exit status, or -1. */
-static int ask(const char *root, const char *folder, struct buffer *answer, struct buffer *said) {
+/* Runs it, with a question of files if there is one; what it sent in 'answer', what it said on stderr in 'said'. Its exit status, or
+ * -1. */
+static int ask_of(const char *root, const char *folder, struct bytes question, struct buffer *answer, struct buffer *said) {
         union {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int))];
@@ -83,17 +91,21 @@ static int ask(const char *root, const char *folder, struct buffer *answer, stru
         struct msghdr message = {
                 .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
         };
-        const char *argv[] = { program, root, folder, NULL };
-        int sockets[2], talk[2], status = -1, fd = -1;
+        const char *argv[] = { program, root, folder, question.data ? "files" : NULL, NULL };
+        int sockets[2], talk[2], status = -1, fd = -1, input = memfd_create("test", MFD_CLOEXEC);
         uint8_t bytes[4096];
         ssize_t n;
         pid_t pid;
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
         assert_int_equal(pipe2(talk, O_CLOEXEC), 0);
+        assert_true(input >= 0);
+        assert_int_equal(write(input, question.data, question.size), (ssize_t)question.size);
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
+                if (question.data && dup2(input, STDIN_FILENO) < 0)
+                        _exit(126);
                 int socket_copy = fcntl(sockets[1], F_DUPFD, 10), talk_copy = fcntl(talk[1], F_DUPFD, 10);
 
                 if (dup2(socket_copy, 3) < 0 || dup2(talk_copy, STDERR_FILENO) < 0)
@@ -103,6 +115,7 @@ static int ask(const char *root, const char *folder, struct buffer *answer, stru
                 (void)execve(program, (char **)(uintptr_t)argv, environment);
                 _exit(127);
         }
+        (void)close(input);
         (void)close(sockets[1]);
         (void)close(talk[1]);
         while ((n = read(talk[0], bytes, sizeof(bytes))) > 0)
@@ -123,6 +136,10 @@ static int ask(const char *root, const char *folder, struct buffer *answer, stru
         (void)close(talk[0]);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int ask(const char *root, const char *folder, struct buffer *answer, struct buffer *said) {
+        return ask_of(root, folder, BYTES_NULL, answer, said);
 }
 
 static void expect_failure(const char *folder, const char *why) {
@@ -153,7 +170,8 @@ static void copy_database(const char *folder, size_t most, size_t damaged_at) {
                 uint8_t *summary = memmem(data.data, data.size, "The package tiny", 16);
 
                 assert_non_null(summary);
-                summary[damaged_at] ^= 1;
+                for (; summary; summary = memmem(data.data, data.size, "The package tiny", 16)) /* free pages may hold an old copy */
+                        summary[damaged_at] ^= 1;
         }
         assert_true(asprintf(&to, "%s/rpmdb.sqlite", folder) > 0);
         tree_write(&scratch, to, data.data, data.size < most ? data.size : most);
@@ -185,6 +203,64 @@ static void test_good(void **context) {
                                      "Description: The package tiny\n\n"));
         assert_non_null(strstr(text, "Package: other\nStatus: install ok installed\nArchitecture: noarch\nVersion: 1.0-1\n"
                                      "Description: The package other\n\n"));
+}
+
+/* "number package version mode flags kind digest-size user group target capabilities" */
+static void describe(struct buffer *out, const struct rpm_file *is) {
+        static const enum rpm_file_text texts[] = { RPM_FILE_USER, RPM_FILE_GROUP, RPM_FILE_TARGET, RPM_FILE_CAPABILITIES };
+
+        buffer_printf(out, "%u ", is->number);
+        buffer_append_bytes(out, is->texts[RPM_FILE_PACKAGE]);
+        buffer_append_byte(out, ' ');
+        buffer_append_bytes(out, is->texts[RPM_FILE_VERSION]);
+        buffer_printf(out, " %o %u %u %zu", is->mode, is->flags, is->digest_kind, is->texts[RPM_FILE_DIGEST].size);
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                buffer_append_byte(out, ' ');
+                buffer_append_bytes(out, is->texts[texts[i]]);
+        }
+        buffer_append_byte(out, '\n');
+}
+
+static void test_files(void **context) {
+        static const char question[] = "/usr/share/tiny\0/nothing\0/usr/share/other-link\0/etc/tiny.conf\0/usr/share/both\0/a\nb";
+        _cleanup_buffer_ struct buffer answer = BUFFER_NULL, said = BUFFER_NULL, out = BUFFER_NULL;
+        struct rpm_files reader;
+        struct rpm_file file;
+        uint32_t paths = 0;
+        int r;
+
+        NEED_PROGRAM();
+        assert_int_equal(ask_of(scratch.root, "/good", bytes_of(question, sizeof(question)), &answer, &said), 0);
+        assert_string_equal(buffer_string(&said), "");
+        reader = rpm_files_of(buffer_bytes(&answer));
+        while ((r = rpm_files_next(&reader, &file, &paths)) > 0)
+                describe(&out, &file);
+        assert_int_equal(r, 0);
+        assert_int_equal(paths, 6);
+        assert_string_equal(buffer_string(&out),
+                            "0 tiny 2:1.0-1 104750 0 8 32 root games  cap_net_raw=ep\n"
+                            "2 other 1.0-1 120777 0 0 0 root root other \n"
+                            "3 tiny 2:1.0-1 100644 1 8 32 root root  \n"
+                            "4 tiny 2:1.0-1 40755 0 0 0 root root  \n"
+                            "4 other 1.0-1 40755 0 0 0 root root  \n");
+}
+
+/* What no guard would let through. */
+static void test_bad_questions(void **context) {
+        static const char *const questions[] = { "", "relative", "\0/x", "/cut" };
+        static const size_t sizes[] = { 0, 9, 4, 4 };
+        _cleanup_free_ uint8_t *large = malloc(RPM_FILES_QUESTION_MAX + 1);
+
+        NEED_PROGRAM();
+        for (size_t i = 0; i <= ELEMENTS(questions); i++) {
+                _cleanup_buffer_ struct buffer answer = BUFFER_NULL, said = BUFFER_NULL;
+                struct bytes question = i < ELEMENTS(questions) ? bytes_of(questions[i], sizes[i]) :
+                                                                  bytes_of(large, RPM_FILES_QUESTION_MAX + 1);
+
+                memset(large, '/', RPM_FILES_QUESTION_MAX + 1);
+                assert_int_equal(ask_of(scratch.root, "/good", question, &answer, &said), 1);
+                assert_int_equal(answer.size, 0);
+        }
 }
 
 static void test_damaged(void **context) {
@@ -231,6 +307,8 @@ static void test_where(void **context) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),
+                cmocka_unit_test(test_files),
+                cmocka_unit_test(test_bad_questions),
                 cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_where),
         };
