@@ -1,6 +1,6 @@
 #include "blake2b-kernels.h"
 
-#include "blake2b-256.h"
+#include "blake2b-256.inc"
 
 void blake2b_four_avx2(struct blake2b_lane *const lanes[], size_t blocks) {
         compress(lanes, blocks);

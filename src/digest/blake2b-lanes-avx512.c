@@ -44,7 +44,7 @@ static inline void load_words(word to[8], const uint8_t *const from[LANES], size
         }
 }
 
-#include "blake2b-side-by-side.h"
+#include "blake2b-side-by-side.inc"
 
 void blake2b_eight_avx512(struct blake2b_lane *const lanes[], size_t blocks) {
         compress(lanes, blocks);

@@ -29,7 +29,7 @@ static inline void load_words(word to[8], const uint8_t *const from[LANES], size
                 to[i] = le64toh(to[i]);
 }
 
-#include "blake2b-side-by-side.h"
+#include "blake2b-side-by-side.inc"
 
 void blake2b_one_portable(struct blake2b_lane *const lanes[], size_t blocks) {
         compress(lanes, blocks);
