@@ -69,6 +69,7 @@ struct telling {
         uint64_t at_ns;                 /* wall clock; 0: now */
         bool gap;                       /* it happened while nobody watched, perhaps */
         bool may_fold;
+        bool mixed;                     /* several processes had to do with it, and the origin is not known for that reason */
         const struct proof_words *proof; /* what packages say of it; NULL: nothing */
 };
 

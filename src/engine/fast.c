@@ -348,7 +348,7 @@ int keep_batch(struct engine *engine) {
         if (r == 0)
                 r = proof_stage(engine);
         if (r == 0)
-                r = baseline->ops->note_commit(baseline, engine->round.events > 0);
+                r = baseline->ops->note_commit(baseline, engine->round.events > 0 || proof_keeps(engine));
         if (r < 0)
                 return drop_batch(engine, r);
         for (size_t i = 0; i < engine->n_slots; i++) {
@@ -607,7 +607,7 @@ int look_at_key(struct engine *engine, struct slot *slot, struct key_hint *hint)
         look.telling = (struct telling){
                 .seen_by = hint->deed && !hint->source ? "reconcile" : "event",
                 .sensor = hint->source ? hint->source : slot->watch.kind->sensor, .origin = hint->origin, .at_ns = hint->at_ns,
-                .gap = hint->gap,
+                .gap = hint->gap, .mixed = hint->mixed,
         };
         r = keep_staged(engine, slot, look.within);
         if (r < 0)

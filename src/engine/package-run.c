@@ -63,9 +63,9 @@ static struct share *find(struct package_run *run, struct bytes name, struct byt
         return NULL;
 }
 
-bool package_run_names(const struct package_run *run, struct bytes name, struct bytes architecture) {
+bool package_run_has_packages(const struct package_run *run) {
         for (size_t i = 0; i < run->count; i++)
-                if (run->shares[i].changed && is_package(&run->shares[i], name, architecture))
+                if (run->shares[i].changed)
                         return true;
         return false;
 }
@@ -206,6 +206,17 @@ void package_run_go_back(struct package_run *run, enum package_run_mark mark) {
         drop_sample(run, run->marks[mark].n_sample);
         for (size_t i = 0; i < run->count; i++)
                 run->shares[i].is.files = run->shares[i].marks[mark];
+}
+
+void package_run_begin_anew(struct package_run *run) {
+        memset(run->files, 0, sizeof(run->files));
+        memset(run->marks, 0, sizeof(run->marks));
+        run->others = 0;
+        drop_sample(run, 0);
+        for (size_t i = 0; i < run->count; i++) {
+                run->shares[i].is.files = 0;
+                memset(run->shares[i].marks, 0, sizeof(run->shares[i].marks));
+        }
 }
 
 uint64_t package_run_quiet(const struct package_run *run) {

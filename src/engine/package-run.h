@@ -40,9 +40,13 @@ void package_run_set_mark(struct package_run *run, enum package_run_mark mark);
 /* Files counted since the mark were not: what is known of packages stays. */
 void package_run_go_back(struct package_run *run, enum package_run_mark mark);
 
+/* What was counted is told: what is known of packages stays, no file is counted. */
+void package_run_begin_anew(struct package_run *run);
+
 /* Files that need no event of their own. */
 uint64_t package_run_quiet(const struct package_run *run);
-bool package_run_names(const struct package_run *run, struct bytes name, struct bytes architecture);
+/* Whether the package watch said anything of it. */
+bool package_run_has_packages(const struct package_run *run);
 
 /* What it has to say: "apt upgraded openssl 3.0.11-1 to 3.0.11-2: 14 files, all as packaged", 'who' being "apt"; or, with who
  * NULL, "openssl went from 3.0.11-1 to 3.0.11-2: ...". Escaped. */

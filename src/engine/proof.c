@@ -23,6 +23,8 @@ enum {
 #define IDLE_NS (10 * NS_PER_S)
 /* How long the files wait for the package watch to say from which version to which. */
 #define PACKAGES_NS (5 * NS_PER_S)
+/* What a comparison finds may have been written so long before it: the look before saw it half done. */
+#define LATELY_NS (60 * NS_PER_S)
 #define POLL_NS (NS_PER_S / 5)
 #define MIDWAY_NS NS_PER_S
 #define RETRY_NS (5 * NS_PER_S)
@@ -44,9 +46,9 @@ struct deed {
         size_t n_waiting;
         uint64_t first_ns, last_ns;     /* wall clock */
         uint64_t news_ns, waits_ns, over_ns, look_ns, tried_ns; /* monotonic; 0: not yet */
-        uint64_t generation;            /* of the database, when it was tried */
+        uint64_t generation, seen;      /* of the database: when it was tried; when it was thought of last */
         bool tried_over;
-        bool told;                      /* in the batch or round that is open */
+        bool told, over;                /* in the batch or round that is open; over: nothing more will come */
 };
 
 struct proof {
@@ -62,7 +64,7 @@ struct proof {
         uint64_t findings[FINDINGS_MAX]; /* hashes of what was told */
         size_t n_findings;
         bool changes_moved, findings_moved; /* the facts must be written anew */
-        bool accused;                   /* in this batch or round */
+        bool accused, quiet;            /* in this batch or round; quiet: something is kept that nobody is told */
         /* the key that is looked at because it waits */
         struct key_hint *evaluating;
         bool final, late, waited;
@@ -126,8 +128,9 @@ static struct bytes keep(struct buffer *texts, size_t *at, struct bytes bytes) {
         return kept;
 }
 
-/* 'despite': why what matches is no event less, a clause behind "it is as package x ships it"; NULL: it does not match. */
-static void words_fill(struct proof_words *words, const struct provenance_answer *answer, bool present, const char *despite) {
+/* 'among': it lies where packages put files, so that it is worth a word when it is none of theirs. 'despite': why what matches is no event less, a clause behind "it is as package x ships it"; NULL: it does not match. */
+static void words_fill(struct proof_words *words, const struct provenance_answer *answer, bool present, bool among,
+                       const char *despite) {
         struct buffer *why = &words->why;
         size_t at = 0;
 
@@ -135,11 +138,13 @@ static void words_fill(struct proof_words *words, const struct provenance_answer
         words->manager = answer->manager;
         switch (answer->verdict) {
         case PROVENANCE_NONE:
-                buffer_append_string(why, "no package owns it");
+                if (among)
+                        buffer_append_string(why, "no package owns it");
                 break;
         case PROVENANCE_MATCHES:
                 if (!present) {
-                        buffer_append_string(why, "no package owns it");
+                        if (among)
+                                buffer_append_string(why, "no package owns it");
                         break;
                 }
                 buffer_append_string(why, "it is as ");
@@ -170,7 +175,7 @@ static void words_fill(struct proof_words *words, const struct provenance_answer
                 break;
         case PROVENANCE_UNPROVEN:
                 append_owner(why, answer);
-                buffer_append_string(why, " owns it and tells nothing to compare it with");
+                buffer_printf(why, " owns it, and nothing proves it%s%s", answer->why ? ": " : "", answer->why ? answer->why : "");
                 break;
         case PROVENANCE_UNKNOWN:
                 buffer_append_string(why, "whether it is as packaged is not known");
@@ -389,16 +394,27 @@ static void settle_origin(struct engine *engine, struct key_hint *hint, const st
                 process_table_hold(engine->processes, hint->origin.pid, hint->origin.start_ticks);
 }
 
+/* When all of it was compared before the changes that are found now. */
+static uint64_t slot_known_ns(const struct slot *slot) {
+        return slot->crowd_ns ? slot->crowd_ns - 1 : slot->collected_ns;
+}
+
 /* False: there is no room, and the watch will be looked at as a whole. */
 static bool let_wait(struct engine *engine, struct slot *slot, struct bytes key, struct deed *deed, const struct key_hint *from,
                      bool by_manager) {
         struct key_hint *hint = key_list_find(&slot->waiting, key);
-        bool known = hint && !hint->done;
-        struct origin before = { .known = false };
+        bool known = hint && !hint->done, manager = by_manager;
+        struct origin before = { .known = false }, origin = from->mixed ? deed->manager : from->origin;
 
         if (known) {
                 before = hint->origin;
-                by_manager = by_manager && hint->by_manager;
+                /* Of a package manager and a child of it the child is the one to know of. */
+                if (hint->deed == deed && hint->by_manager && !manager && origin.known)
+                        hint->origin = origin;
+                else if (hint->deed == deed && !hint->by_manager && manager && before.known)
+                        origin = before;
+                if (!hint->deed->by_comparison) /* else nobody was known */
+                        by_manager = by_manager && hint->by_manager;
         } else if (hint) {
                 hint->flags = 0;
                 hint->origin = hint->made = hint->removed = before;
@@ -406,7 +422,7 @@ static bool let_wait(struct engine *engine, struct slot *slot, struct bytes key,
                 buffer_clear(&hint->seen);
         }
         slot->waiting.limit = WAITING_MAX;
-        if (key_list_add(&slot->waiting, key, from->flags, from->mixed ? &deed->manager : &from->origin, from->source) < 0)
+        if (key_list_add(&slot->waiting, key, from->flags, &origin, from->source) < 0)
                 return false;
         hint = key_list_find(&slot->waiting, key);
         if (from->made.known)
@@ -417,9 +433,11 @@ static bool let_wait(struct engine *engine, struct slot *slot, struct bytes key,
                 hint->deed->n_waiting--, known = false;
         if (!known) {
                 hint->since_ns = engine_now_ns(engine);
-                hint->known_ns = slot->collected_ns;
+                hint->known_ns = slot_known_ns(slot);
                 hint->deed = deed;
                 deed->n_waiting++;
+                if (deed->by_comparison)
+                        deed->over_ns = 0;
                 if (deed->n_waiting == 1)
                         deed->waits_ns = hint->since_ns;
         }
@@ -459,6 +477,10 @@ static bool is_temporary(struct bytes key) {
         return true;
 }
 
+static bool is_author_known(struct engine *engine, const struct origin *origin) {
+        return origin->known && process_table_learn(engine->processes, origin, engine_now_ns(engine));
+}
+
 bool proof_takes_key(struct engine *engine, struct slot *slot, struct key_hint *hint) {
         struct key_hint *waits;
         bool by_manager = false;
@@ -467,9 +489,12 @@ bool proof_takes_key(struct engine *engine, struct slot *slot, struct key_hint *
         if (!concerns(engine, slot) || engine->proof->evaluating)
                 return false;
         deed = deed_of_hint(engine, hint, &by_manager);
-        if (!deed) {
+        waits = deed ? NULL : find_waiting(slot, buffer_bytes(&hint->key));
+        if (waits && !hint->mixed && !is_author_known(engine, &hint->origin)) {
+                deed = waits->deed;
+                by_manager = !hint->origin.known && waits->by_manager; /* who says nothing takes nothing back */
+        } else if (!deed) {
                 /* Somebody else was there too: it is told now, and as his. */
-                waits = find_waiting(slot, buffer_bytes(&hint->key));
                 if (waits)
                         done_waiting(engine, waits);
                 return false;
@@ -477,6 +502,38 @@ bool proof_takes_key(struct engine *engine, struct slot *slot, struct key_hint *
         if (!let_wait(engine, slot, buffer_bytes(&hint->key), deed, hint, by_manager))
                 crowd(engine, slot, deed);
         return true;
+}
+
+/* The path of a key of a provable watch (record.h, FIELD_KEY_PATH). */
+static struct bytes path_of(struct proof *proof, struct bytes key) {
+        buffer_clear(&proof->path);
+        buffer_append_byte(&proof->path, '/');
+        buffer_append_bytes(&proof->path, key);
+        for (size_t i = 1; i < proof->path.size; i++)
+                if (proof->path.data[i] == '\0')
+                        proof->path.data[i] = '/';
+        return buffer_error(&proof->path) < 0 ? BYTES_NULL : buffer_bytes(&proof->path);
+}
+
+static void ask(struct engine *engine, struct bytes key, bool present, struct provenance_answer *ret) {
+        struct proof *proof = engine->proof;
+        struct bytes path = path_of(proof, key);
+
+        proof->asked_ns = engine_now_ns(engine);
+        *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN };
+        if (path.size == 0 || proof->provenance->ops->ask(proof->provenance, path, present, ret) < 0)
+                *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .why = "it could not be read" };
+}
+
+/* Somebody writes the package database, or did so lately. */
+static bool is_package_time(struct engine *engine, struct bytes key) {
+        const struct proof *proof = engine->proof;
+        struct provenance_answer answer;
+
+        if (proof->changes.count && proof->changes.items[proof->changes.count - 1].at_ns + LATELY_NS > engine_now_ns(engine))
+                return true;
+        ask(engine, key, false, &answer);
+        return answer.verdict == PROVENANCE_UNKNOWN;
 }
 
 bool proof_takes_passed(struct engine *engine, struct slot *slot, const struct key_hint *hint) {
@@ -487,7 +544,9 @@ bool proof_takes_passed(struct engine *engine, struct slot *slot, const struct k
                 return false;
         if (!deed)
                 deed = deed_of_hint(engine, hint, &by_manager);
-        if (!deed || deed->by_comparison || !by_manager)
+        if (!deed && !hint->mixed && !is_author_known(engine, &hint->origin))
+                return is_package_time(engine, buffer_bytes(&hint->key));
+        if (!deed || (!by_manager && !deed->by_comparison))
                 return false;
         deed_news(engine, deed, slot);
         return true;
@@ -557,49 +616,51 @@ static bool is_explained(const struct provenance_answer *answer, const struct ch
                 *ret_despite = unproven_part(change, answer->told);
                 return !*ret_despite;
         }
+        if (answer->verdict == PROVENANCE_UNPROVEN && by_manager && is_type(change, "dir")) {
+                *ret_kind = PACKAGE_RUN_AS_PACKAGED; /* dpkg lists it, and does not say that it is one: nothing lies in it */
+                return !moved(change, "mode") && !moved(change, "user") && !moved(change, "group");
+        }
         *ret_kind = PACKAGE_RUN_LINK;
         return answer->verdict == PROVENANCE_UNPROVEN && is_type(change, "symlink") &&
                (by_manager || (change->before && !moved(change, "target") && !moved(change, "type")));
 }
 
-/* The path of a key of a provable watch (record.h, FIELD_KEY_PATH). */
-static struct bytes path_of(struct proof *proof, struct bytes key) {
-        buffer_clear(&proof->path);
-        buffer_append_byte(&proof->path, '/');
-        buffer_append_bytes(&proof->path, key);
-        for (size_t i = 1; i < proof->path.size; i++)
-                if (proof->path.data[i] == '\0')
-                        proof->path.data[i] = '/';
-        return buffer_error(&proof->path) < 0 ? BYTES_NULL : buffer_bytes(&proof->path);
+/* Of a file that no package owns: whether one owns the folder. Keeps the answer's word, not its bytes. */
+static bool is_among_packages(struct engine *engine, struct bytes key) {
+        struct provenance_answer answer;
+        size_t size = key.size;
+
+        while (size > 0 && key.data[size - 1] != '\0' && key.data[size - 1] != '/')
+                size--;
+        ask(engine, bytes_of(key.data, size ? size - 1 : 0), true, &answer);
+        return answer.verdict != PROVENANCE_NONE && answer.verdict != PROVENANCE_UNKNOWN;
 }
 
-static void ask(struct engine *engine, struct bytes key, bool present, struct provenance_answer *ret) {
-        struct proof *proof = engine->proof;
-        struct bytes path = path_of(proof, key);
+static void fill_words(struct engine *engine, struct proof_words *words, struct bytes key, const struct provenance_answer *answer,
+                       bool present, bool in_run, const char *despite) {
+        bool owned = answer->package.size > 0;
+        struct provenance_answer kept = *answer; /* of one without an owner nothing is borrowed */
 
-        proof->asked_ns = engine_now_ns(engine);
-        *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN };
-        if (path.size == 0 || proof->provenance->ops->ask(proof->provenance, path, present, ret) < 0)
-                *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .why = "it could not be read" };
+        words_fill(words, &kept, present, !owned && (in_run || is_among_packages(engine, key)), despite);
 }
 
 static int count_file(struct engine *engine, struct deed *deed, const struct slot *slot, struct bytes key,
                       const struct provenance_answer *answer, enum package_run_file kind) {
         deed_news(engine, deed, slot);
+        engine->proof->quiet |= kind != PACKAGE_RUN_ALONE;
         return package_run_file(deed->run, answer, path_of(engine->proof, key), kind);
 }
 
-/* The deed that a package's change was part of, when a comparison found the file; NULL: the package did not change since. */
+/* The deed that a package's change was part of, when nobody knows who wrote the file; NULL: the package did not change since. */
 static struct deed *deed_of_package(struct engine *engine, const struct provenance_answer *answer, uint64_t since_ns) {
         struct proof *proof = engine->proof;
-        const struct package_change *change = answer->package.size
-                                                      ? package_changes_find(&proof->changes, answer->package, answer->architecture,
-                                                                             since_ns ? since_ns + 1 : 0)
-                                                      : NULL;
+        const struct package_change *change;
         struct deed *deed = NULL;
 
-        if (!change)
-                return NULL;
+        since_ns = since_ns > LATELY_NS ? since_ns - LATELY_NS : 0;
+        change = package_changes_find(&proof->changes, answer->package, answer->architecture, since_ns);
+        if (!change || answer->package.size == 0 || !bytes_equal(change->package.version, answer->version))
+                return NULL; /* or went on since, and the package watch has not said so yet */
         if (change->in_run)
                 deed = deed_find(proof, change->run);
         if (!deed)
@@ -632,6 +693,10 @@ static enum proof_way judge_waiting(struct engine *engine, struct slot *slot, co
         explained = is_explained(&answer, change, hint->by_manager, &kind, &despite);
         if (explained && deed->by_comparison) {
                 deed = deed_of_package(engine, &answer, hint->known_ns);
+                if (!deed && !proof->late && engine_now_ns(engine) - hint->since_ns < PACKAGES_NS) {
+                        proof->waited = true;
+                        return PROOF_WAIT;
+                }
                 if (!deed) {
                         explained = false;
                         despite = ", but that package did not change meanwhile";
@@ -643,13 +708,20 @@ static enum proof_way judge_waiting(struct engine *engine, struct slot *slot, co
         }
         if (explained && count_file(engine, deed, slot, key, &answer, kind) == 0)
                 return PROOF_QUIET;
-        words_fill(words, &answer, change->after, despite);
+        fill_words(engine, words, key, &answer, change->after, !hint->deed->by_comparison, despite);
         if (!hint->deed->by_comparison) {
                 (void)count_file(engine, hint->deed, slot, key, &answer, PACKAGE_RUN_ALONE);
                 words->run = hint->deed->id;
                 words->run_manager = hint->deed->manager;
         }
         return PROOF_TELL;
+}
+
+static bool any_run(const struct proof *proof) {
+        for (const struct deed *deed = proof->deeds; deed; deed = deed->next)
+                if (!deed->by_comparison)
+                        return true;
+        return false;
 }
 
 enum proof_way proof_judge(struct engine *engine, struct slot *slot, const struct change *change, const struct telling *telling,
@@ -665,6 +737,7 @@ enum proof_way proof_judge(struct engine *engine, struct slot *slot, const struc
         enum package_run_file kind;
         const char *despite;
         struct deed *deed;
+        bool explained;
 
         if (!concerns(engine, slot))
                 return PROOF_TELL;
@@ -684,29 +757,25 @@ enum proof_way proof_judge(struct engine *engine, struct slot *slot, const struc
         }
 
         ask(engine, key, change->after, &answer);
-        if (!whole || (by_event && telling->origin.known)) {
-                words_fill(ret, &answer, change->after,
-                           telling->origin.known ? ", but no package manager did this"
-                                                 : ", but whether a package manager did this is not known");
+        if (by_event && (telling->mixed || is_author_known(engine, &telling->origin))) {
+                fill_words(engine, ret, key, &answer, change->after, false, ", but no package manager did this");
                 return PROOF_TELL;
         }
-        if (answer.verdict == PROVENANCE_UNKNOWN) {
+        explained = is_explained(&answer, change, false, &kind, &despite);
+        deed = explained ? deed_of_package(engine, &answer, slot_known_ns(slot)) : NULL;
+        if (deed && count_file(engine, deed, slot, key, &answer, kind) == 0) {
+                deed->unwatched |= telling->gap;
+                return PROOF_QUIET;
+        }
+        /* The packages' own word comes later, perhaps; and so may the event that says who. */
+        if (explained || answer.verdict == PROVENANCE_UNKNOWN || any_run(proof)) {
                 deed = deed_of_comparisons(engine);
                 if (deed && let_wait(engine, slot, key, deed, &from, false)) {
                         deed->unwatched |= telling->gap;
                         return PROOF_WAIT;
                 }
-                ask(engine, key, change->after, &answer); /* the key is the list's no more: its answer may be another's */
         }
-        if (is_explained(&answer, change, false, &kind, &despite)) {
-                deed = deed_of_package(engine, &answer, slot->crowd_ns ? slot->crowd_ns - 1 : slot->collected_ns);
-                if (deed && count_file(engine, deed, slot, key, &answer, kind) == 0) {
-                        deed->unwatched |= telling->gap;
-                        return PROOF_QUIET;
-                }
-                despite = ", but that package did not change meanwhile";
-        }
-        words_fill(ret, &answer, change->after, despite);
+        fill_words(engine, ret, key, &answer, change->after, false, explained ? ", but that package did not change meanwhile" : despite);
         return PROOF_TELL;
 }
 
@@ -992,21 +1061,27 @@ static bool waits_for_looks(struct engine *engine, struct deed *deed, uint64_t n
 static bool waits_for_packages(struct engine *engine, const struct deed *deed, uint64_t now_ns) {
         const struct slot *slot = packages_slot(engine);
 
-        return slot && (slot->schedule.hinted || slot->keys.count || slot->what == ENGINE_WAITING) &&
-               now_ns - deed->over_ns < PACKAGES_NS;
+        if (!slot || now_ns - deed->over_ns >= PACKAGES_NS)
+                return false;
+        return slot->schedule.hinted || slot->keys.count || slot->what == ENGINE_WAITING ||
+               (!deed->by_comparison && !package_run_has_packages(deed->run));
 }
 
-static int end_deed(struct engine *engine, struct deed *deed) {
+/* 'over': it is forgotten when this is kept. Else what is counted so far is told with what was kept of it. */
+static int end_deed(struct engine *engine, struct deed *deed, bool over) {
         int r;
 
-        finish_changes(engine, deed);
+        if (over)
+                finish_changes(engine, deed);
         if (package_run_quiet(deed->run) == 0) {
-                deed_drop(engine, deed);
+                if (over)
+                        deed_drop(engine, deed);
                 return 0;
         }
         batch_open(engine);
         r = tell_deed(engine, deed);
         deed->told = r == 0;
+        deed->over = over;
         return r;
 }
 
@@ -1026,8 +1101,16 @@ static int serve_deed(struct engine *engine, struct deed *deed, uint64_t generat
                 deed->tried_ns = now_ns;
                 return look_at_deed(engine, deed, false, false);
         }
-        if (!deed->over_ns)
+        if (deed->by_comparison && deed->seen != generation)
+                deed->over_ns = 0;
+        deed->seen = generation;
+        if (!deed->over_ns) {
+                /* That a process ended is known before all that it did. */
                 deed->over_ns = now_ns;
+                if (engine->options.drain)
+                        engine->options.drain(engine->options.drain_context);
+                return 0;
+        }
         if (!late && waits_for_packages(engine, deed, now_ns))
                 return 0;
         if (deed->n_waiting > 0 && (late || moved_on || !deed->tried_over || now_ns - deed->tried_ns >= RETRY_NS)) {
@@ -1036,9 +1119,9 @@ static int serve_deed(struct engine *engine, struct deed *deed, uint64_t generat
                 deed->tried_over = true;
                 r = look_at_deed(engine, deed, true, late);
         }
-        if (r < 0 || deed->n_waiting > 0 || waits_for_looks(engine, deed, now_ns))
+        if (r < 0)
                 return r;
-        return end_deed(engine, deed);
+        return end_deed(engine, deed, deed->n_waiting == 0 && !waits_for_looks(engine, deed, now_ns));
 }
 
 /* ---- the database itself ---- */
@@ -1098,6 +1181,18 @@ static int on_finding(struct provenance_findings *findings, const struct provena
         return engine_ensure_part(engine) < 0 ? engine->fatal : tell_event(engine, &event);
 }
 
+/* The first question after the database moved pays for reading it, which an event should not wait for. */
+static void prime(struct engine *engine) {
+        struct provenance *provenance = engine->proof->provenance;
+        struct provenance_answer answer;
+        bool any = false;
+
+        for (size_t i = 0; i < engine->n_slots; i++)
+                any |= concerns(engine, &engine->slots[i]);
+        if (any)
+                (void)provenance->ops->ask(provenance, bytes_of_string("/"), false, &answer);
+}
+
 /* When the package watch looked, its database may have moved: signs of other hands in it are told once. */
 static int check_database(struct engine *engine, bool fast) {
         struct proof *proof = engine->proof;
@@ -1125,6 +1220,7 @@ static int check_database(struct engine *engine, bool fast) {
                 return engine->fatal;
         proof->package_look_ns = slot ? slot->last_look_ns : 0;
         proof->checked = generation;
+        prime(engine);
         proof->findings_moved |= search.n != proof->n_findings ||
                                  memcmp(search.hashes, proof->findings, search.n * sizeof(search.hashes[0])) != 0;
         memcpy(proof->findings, search.hashes, search.n * sizeof(search.hashes[0]));
@@ -1143,6 +1239,7 @@ int proof_serve(struct engine *engine) {
                 return 0;
         if (proof->asked_ns && !proof->deeds && now_ns - proof->asked_ns >= RELEASE_NS) {
                 proof->provenance->ops->release(proof->provenance);
+                prime(engine);
                 proof->asked_ns = 0;
         }
         r = packages_slot(engine) ? check_database(engine, true) : 0;
@@ -1160,21 +1257,21 @@ int proof_serve(struct engine *engine) {
 
 /* What comparisons found and is explained is told with the round that found it. */
 int proof_serve_round(struct engine *engine) {
-        struct deed *deed;
         int r;
 
         if (!engine->proof)
                 return 0;
         r = check_database(engine, false);
-        deed = deed_find(engine->proof, NULL);
-        if (r < 0 || !deed || deed->n_waiting > 0 || package_run_quiet(deed->run) == 0)
-                return r;
-        r = tell_deed(engine, deed);
-        if (r < 0)
-                return r;
-        deed->told = true; /* forgotten when the round stands */
-        finish_changes(engine, deed);
-        return 0;
+        for (struct deed *deed = engine->proof->deeds; deed && r >= 0; deed = deed->next) {
+                if (package_run_quiet(deed->run) == 0)
+                        continue;
+                r = tell_deed(engine, deed);
+                deed->told = r == 0;
+                deed->over = deed->by_comparison && deed->n_waiting == 0;
+                if (deed->over)
+                        finish_changes(engine, deed);
+        }
+        return r;
 }
 
 uint64_t proof_next_ns(const struct engine *engine) {
@@ -1211,20 +1308,27 @@ void proof_settled(struct engine *engine, bool kept) {
 
         if (!proof)
                 return;
-        proof->accused = false;
+        proof->accused = proof->quiet = false;
         if (kept)
                 proof->changes_moved = proof->findings_moved = false;
         for (struct deed *deed = proof->deeds, *next; deed; deed = next) {
                 next = deed->next;
+                if (kept && deed->told && deed->over) {
+                        deed_drop(engine, deed);
+                        continue;
+                }
                 if (!kept)
                         package_run_go_back(deed->run, PACKAGE_RUN_KEPT);
                 else if (deed->told)
-                        deed_drop(engine, deed);
+                        package_run_begin_anew(deed->run), deed->first_ns = 0;
                 else
                         package_run_set_mark(deed->run, PACKAGE_RUN_KEPT);
-                if (!kept)
-                        deed->told = false;
+                deed->told = deed->over = false;
         }
+}
+
+bool proof_keeps(const struct engine *engine) {
+        return engine->proof && engine->proof->quiet;
 }
 
 void proof_look_begins(struct engine *engine) {

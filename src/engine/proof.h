@@ -56,5 +56,7 @@ uint64_t proof_next_ns(const struct engine *engine);    /* monotonic; UINT64_MAX
 int proof_stage(struct engine *engine);
 /* It was kept, or given up. */
 void proof_settled(struct engine *engine, bool kept);
+/* What is staged must outlive us though it has no event: what was explained is not explained again later. */
+bool proof_keeps(const struct engine *engine);
 void proof_look_begins(struct engine *engine);
 void proof_look_failed(struct engine *engine);

@@ -26,6 +26,7 @@
 #include "fd.h"
 #include "helper-user.h"
 #include "host-processes.h"
+#include "host-provenance.h"
 #include "loop.h"
 #include "recorder.h"
 #include "status-page.h"
@@ -98,6 +99,7 @@ struct observer {
         void *timer;                    /* borrowed: the state of one of them */
         uint64_t checked_ns;
         struct host_processes processes;
+        struct provenance *provenance;  /* NULL: this host has no packages */
         struct buffer datagram;
 };
 
@@ -793,6 +795,19 @@ static unsigned spare_processors(void) {
         return count > 2 ? (unsigned)count - 1 : 1;
 }
 
+/* Where there is no package database every file is nobody's, and to say so of each tells nothing. */
+static bool has_packages(const struct observer *observer) {
+        static const char *const places[] = { "var/lib/dpkg/status", "var/lib/rpm", "usr/lib/sysimage/rpm" };
+
+        for (size_t i = 0; i < ELEMENTS(places); i++) {
+                _cleanup_close_ int fd = host_openat(&observer->host, places[i], O_PATH);
+
+                if (fd >= 0)
+                        return true;
+        }
+        return false;
+}
+
 static int open_engine(struct observer *observer, const struct start *start) {
         const struct settings *settings = observer->options->settings;
         struct engine_options engine = {
@@ -830,6 +845,11 @@ static int open_engine(struct observer *observer, const struct start *start) {
         };
         make_seed(observer, engine.seed);
         host_processes_init(&observer->processes, &observer->host);
+        /* One comparison tells all that it finds: it has no time to wait for a package database. */
+        r = !observer->options->once && has_packages(observer) ? host_provenance_open(&observer->host, &observer->provenance) : 0;
+        if (r < 0)
+                return r;
+        engine.provenance = observer->provenance;
         r = engine_new(&engine, &observer->engine);
         if (r == 0)
                 recorder_attach(observer->recorder, observer->engine);
@@ -930,6 +950,7 @@ static void shut_down(struct observer *observer) {
         close_sources(observer);
         (void)status_page_free(observer->page);
         observer->engine = engine_free(observer->engine);
+        observer->provenance = host_provenance_close(observer->provenance);
         host_processes_done(&observer->processes);
         (void)recorder_free(observer->recorder);
         (void)lmdb_baseline_close(observer->lmdb);

@@ -40,6 +40,7 @@ static void test_one(void **state) {
         assert_int_equal(package_run_quiet(run), 0);
         file(run, "ssl", "/a", PACKAGE_RUN_AS_PACKAGED);
         assert_sentence(run, "apt", "apt changed ssl 2: 1 file, as packaged");
+        assert_false(package_run_has_packages(run));
         package(run, "ssl", "1", "2", "upgraded");
         file(run, "ssl", "/b", PACKAGE_RUN_AS_PACKAGED);
         assert_sentence(run, "apt", "apt upgraded ssl 1 to 2: 2 files, all as packaged");
@@ -49,8 +50,7 @@ static void test_one(void **state) {
         assert_int_equal(packages->items[0].files, 2);
         assert_int_equal(packages->n_paths, 2);
         assert_true(bytes_equal(packages->paths[1], bytes_of_string("/b")));
-        assert_true(package_run_names(run, bytes_of_string("ssl"), BYTES_NULL));
-        assert_false(package_run_names(run, bytes_of_string("ssl"), bytes_of_string("i386")));
+        assert_true(package_run_has_packages(run));
         (void)package_run_free(run);
 }
 
@@ -119,6 +119,10 @@ static void test_marks(void **state) {
         package_run_go_back(run, PACKAGE_RUN_KEPT);
         assert_sentence(run, "apt", "apt upgraded a 1 to 2: 1 file, as packaged");
         assert_int_equal(package_run_quiet(run), 1);
+        package_run_begin_anew(run);
+        assert_int_equal(package_run_quiet(run), 0);
+        file(run, "a", "/z", PACKAGE_RUN_AS_PACKAGED);
+        assert_sentence(run, "apt", "apt upgraded a 1 to 2: 1 file, as packaged");
         (void)package_run_free(run);
 }
 
