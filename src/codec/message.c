@@ -14,6 +14,7 @@ static bool known(uint64_t type) {
         case MESSAGE_STOPPED:
         case MESSAGE_ROLE_NOTED:
         case MESSAGE_PACKAGE_FILES:
+        case MESSAGE_BEAT:
         case MESSAGE_STOP:
         case MESSAGE_RELOAD:
         case MESSAGE_HOOK_DONE:

@@ -13,6 +13,7 @@ enum message_type {
         MESSAGE_STOPPED,                /* clean end */
         MESSAGE_ROLE_NOTED,             /* id: pid; that it ended stands in the ledger */
         MESSAGE_PACKAGE_FILES,          /* id; texts: as PACKAGE_DATABASE; the paths go along as a sealed memfd */
+        MESSAGE_BEAT,                   /* the loop advances */
         /* guard to observer */
         MESSAGE_STOP = 64,
         MESSAGE_RELOAD,

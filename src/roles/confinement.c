@@ -112,9 +112,8 @@ static int give_up(const struct landlock_place *places, const struct capability 
 static const struct capability observer_capabilities[] = {
         { CAP_DAC_READ_SEARCH, "files and folders of all users, and files by their handles (fanotify)" },
         { CAP_SYS_PTRACE, "the program, the descriptors and the namespaces of any process (/proc)" },
-        { CAP_SYS_ADMIN, "fanotify marks on file systems, BPF objects by number, network namespaces" },
-        { CAP_BPF, "programs in the kernel and their maps" },
-        { CAP_PERFMON, "tracing programs, perf events of all processes" },
+        /* BPF and PERFMON are parts of it, so they would be no less with it and no more without. */
+        { CAP_SYS_ADMIN, "fanotify marks on file systems, BPF programs and objects, perf events, network namespaces" },
         { CAP_NET_ADMIN, "the process connector; receive buffers that hold seconds of events" },
         { CAP_SYSLOG, "/dev/kmsg" },
         { CAP_AUDIT_READ, "the audit multicast group" },

@@ -36,6 +36,8 @@ enum {
         PACE_S = 1,                     /* nor is one that was ready started again more often than this */
         START_TRIES = 3,                /* of one that never was ready */
         RETRY_S = 10,                   /* when not even fork(2) works */
+        SILENT_CHECKS = 2,              /* this many in a row, and an observer is held for one that hangs */
+        BUSY_MAX_S = 3600,              /* without a beat, though it computes; but for its first look, which may take hours */
         PKGDB_LIMIT_S = 60,
         PKGDB_CPU_S = 50,               /* a database that keeps librpm busy; reading a large one takes less than one */
         PKGDB_MEMORY = 512 << 20,       /* it takes some MiB */
@@ -60,7 +62,7 @@ struct guard_job {
 struct guard {
         struct guard_options *options;
         struct loop *loop;
-        struct loop_file signals, channel, observer, timer;
+        struct loop_file signals, channel, observer, timer, silence;
         pid_t observer_pid;
         uint64_t started_ns;            /* monotonic */
         unsigned failures;
@@ -71,6 +73,11 @@ struct guard {
         bool refused;                   /* that happened: the next observer is told */
         int status;                     /* of the observer, when it matters to our own */
         struct guard_job jobs[JOBS_MAX];
+        /* whether the observer still does something: its beat, or without one its CPU time */
+        unsigned silent;                /* checks in a row without either */
+        uint64_t beat_ns;               /* monotonic; of the last beat */
+        uint64_t cpu_ns;                /* at the last check */
+        bool observer_ready;            /* the one that runs now */
         struct buffer datagram;
         struct helper_user helper_user;
 
@@ -81,12 +88,65 @@ struct guard {
 };
 
 static int start_observer(struct guard *guard);
+static void end_observer(struct guard *guard, const char *why);
 
 static void answer(struct guard *guard, const struct message *message, int fd) {
         int r = guard->channel.fd < 0 ? 0 : favours_send(guard->channel.fd, message, fd);
 
         if (r < 0)
                 diagnostics_error(r, "an answer did not reach the observer");
+}
+
+/* ---- is it alive ---- */
+
+/* A beat is late after a quarter more than it takes; then it is looked after twice as often. All is over before WatchdogSec= of our
+ * unit. */
+static void listen_for_beats(struct guard *guard, bool late) {
+        uint64_t beat_ns = (guard->options->beat_s ? guard->options->beat_s : OBSERVER_BEAT_S) * NS_PER_S;
+        uint64_t wait_ns = late ? beat_ns / 2 : beat_ns * 5 / 4;
+        struct itimerspec when = { .it_value = { .tv_sec = (time_t)(wait_ns / NS_PER_S), .tv_nsec = (long)(wait_ns % NS_PER_S) } };
+
+        if (!guard->options->once)
+                (void)timerfd_settime(guard->silence.fd, 0, &when, NULL);
+}
+
+static uint64_t cpu_of_observer(const struct guard *guard) {
+        clockid_t clock;
+
+        return clock_getcpuclockid(guard->observer_pid, &clock) == 0 ? clock_ns(clock) : 0;
+}
+
+static void on_beat(struct guard *guard) {
+        guard->silent = 0;
+        guard->beat_ns = clock_ns(CLOCK_MONOTONIC);
+        guard->cpu_ns = cpu_of_observer(guard);
+        listen_for_beats(guard, false);
+        notify_send("WATCHDOG=1");
+}
+
+/* No beat for a while: a look that takes long uses the CPU, one that hangs (a dead file server, SIGSTOP) does not. */
+static int on_silence(struct loop_file *file, uint32_t events) {
+        struct guard *guard = container_of(file, struct guard, silence);
+        uint64_t times, cpu_ns, silent_ns = clock_ns(CLOCK_MONOTONIC) - guard->beat_ns;
+
+        (void)events;
+        if (read(file->fd, &times, sizeof(times)) < 0 || !guard->observer_pid || guard->purpose != RUNNING)
+                return 0;
+        cpu_ns = cpu_of_observer(guard);
+        if (cpu_ns != guard->cpu_ns && (!guard->observer_ready || silent_ns < BUSY_MAX_S * NS_PER_S)) {
+                guard->silent = 0;
+                notify_send("WATCHDOG=1");
+        } else {
+                guard->silent++;
+        }
+        guard->cpu_ns = cpu_ns;
+        if (guard->silent < SILENT_CHECKS) {
+                listen_for_beats(guard, true);
+                return 0;
+        }
+        diagnostics_warn("the observer does nothing any more, and is ended");
+        end_observer(guard, "because it had done nothing for too long");
+        return 0;
 }
 
 /* ---- favours ---- */
@@ -348,6 +408,8 @@ static int on_request(struct guard *guard, const struct message *message, int fd
         switch (message->type) {
         case MESSAGE_READY:
                 guard->failures = 0;
+                guard->observer_ready = true;
+                on_beat(guard);
                 guard->previous = settings_free(guard->previous);
                 if (!guard->ready_said) {
                         guard->ready_said = true;
@@ -378,6 +440,9 @@ static int on_request(struct guard *guard, const struct message *message, int fd
         case MESSAGE_ROLE_NOTED:
                 if (guard->n_ends && guard->ends[0].id == message->id)
                         memmove(&guard->ends[0], &guard->ends[1], --guard->n_ends * sizeof(guard->ends[0]));
+                return 0;
+        case MESSAGE_BEAT:
+                on_beat(guard);
                 return 0;
         default:
                 return -EBADMSG;
@@ -551,6 +616,7 @@ static int start_observer(struct guard *guard) {
                 (void)fd_close(ends[0]);
                 (void)fd_close(guard->signals.fd);
                 (void)fd_close(guard->timer.fd);
+                (void)fd_close(guard->silence.fd);
                 (void)fd_close(guard->options->ready);
                 for (size_t i = 0; i < JOBS_MAX; i++)
                         job_leave(guard->jobs[i].job);
@@ -561,7 +627,12 @@ static int start_observer(struct guard *guard) {
                 exit(status);
         }
         (void)fd_close(ends[1]);
-        guard->started_ns = clock_ns(CLOCK_MONOTONIC);
+        guard->started_ns = guard->beat_ns = clock_ns(CLOCK_MONOTONIC);
+        guard->silent = 0;
+        guard->cpu_ns = 0;
+        guard->observer_ready = false;
+        if (guard->ready_said) /* a first start that hangs is seen by whoever waits for it */
+                listen_for_beats(guard, false);
         guard->channel.fd = ends[0];
         guard->observer.fd = (int)syscall(SYS_pidfd_open, guard->observer_pid, 0);
         if (guard->observer.fd < 0)
@@ -660,8 +731,10 @@ static int on_timer(struct loop_file *file, uint32_t events) {
                 loop_stop(guard->loop, 0);
                 return 0;
         }
-        if (!guard->observer_pid)
+        if (!guard->observer_pid) {
+                notify_send("WATCHDOG=1");
                 return start_again(guard);
+        }
         if (guard->purpose != RUNNING) {
                 diagnostics_warn("the observer does not end by itself and is killed");
                 (void)kill(guard->observer_pid, SIGKILL);
@@ -699,9 +772,12 @@ static int open_loop(struct guard *guard) {
                 return -errno;
         guard->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         guard->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        if (guard->signals.fd < 0 || guard->timer.fd < 0)
+        guard->silence.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (guard->signals.fd < 0 || guard->timer.fd < 0 || guard->silence.fd < 0)
                 return -errno;
         r = loop_add(guard->loop, &guard->signals, EPOLLIN);
+        if (r == 0)
+                r = loop_add(guard->loop, &guard->silence, EPOLLIN);
         return r < 0 ? r : loop_add(guard->loop, &guard->timer, EPOLLIN);
 }
 
@@ -712,6 +788,7 @@ int guard_run(struct guard_options *options) {
                 .channel = { .fd = -1, .ready = on_channel },
                 .observer = { .fd = -1, .ready = on_observer_exit },
                 .timer = { .fd = -1, .ready = on_timer },
+                .silence = { .fd = -1, .ready = on_silence },
         };
         int r;
 
@@ -734,6 +811,7 @@ int guard_run(struct guard_options *options) {
         (void)loop_free(guard.loop);
         (void)fd_close(guard.signals.fd);
         (void)fd_close(guard.timer.fd);
+        (void)fd_close(guard.silence.fd);
         buffer_done(&guard.datagram);
         options->settings = settings_free(options->settings);
         buffer_done(&options->sealed);

@@ -12,6 +12,7 @@ struct guard_options {
         struct observer_options observer;       /* settings and socket are filled in per start */
         struct buffer sealed;                   /* the list of sealed files (sealed.h); freed by guard_run */
         bool foreground, once;
+        unsigned beat_s;                        /* for tests: the observer's, if it is not OBSERVER_BEAT_S; 0 else */
         int ready;                              /* a byte is written here when the observer is ready, then it is closed; or -1 */
 };
 

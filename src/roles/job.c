@@ -14,6 +14,7 @@
 struct job {
         struct job_options options;
         pid_t pid;
+        uid_t user;                     /* who it runs as, if it has limits */
         bool ended, overdue;
         int status;
         struct loop_file exit, output, timer;
@@ -91,6 +92,25 @@ static void become(const struct job_options *options, int output) {
         _exit(127);
 }
 
+/* Under a user of its own it may be out of our reach (CAP_KILL): then as that user. */
+static void end_child(const struct job *job) {
+        bool done = kill(-job->pid, SIGKILL) == 0;
+        pid_t helper;
+
+        if (kill(job->pid, SIGKILL) == 0 || done || errno != EPERM)
+                return;
+        helper = fork();
+        if (helper == 0) {
+                if (syscall(SYS_setresuid, job->user, job->user, job->user) == 0) {
+                        (void)kill(-job->pid, SIGKILL);
+                        (void)kill(job->pid, SIGKILL);
+                }
+                _exit(0);
+        }
+        while (helper > 0 && waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+                ;
+}
+
 static void finish(struct job *job) {
         if (!job->ended)
                 return;
@@ -144,8 +164,7 @@ static int on_time(struct loop_file *file, uint32_t events) {
         (void)events;
         loop_remove(file);
         job->overdue = true;
-        (void)kill(-job->pid, SIGKILL);
-        (void)kill(job->pid, SIGKILL);
+        end_child(job);
         return 0;
 }
 
@@ -174,6 +193,8 @@ int job_start(struct loop *loop, const struct job_options *options, struct job *
         if (!job)
                 return -ENOMEM;
         job->options = *options;
+        job->options.limits = NULL;     /* borrowed until the end of this function */
+        job->user = options->limits ? options->limits->user : 0;
         job->exit = (struct loop_file){ .fd = -1, .ready = on_exit_of_child };
         job->output = (struct loop_file){ .fd = -1, .ready = on_output };
         job->timer = (struct loop_file){ .fd = -1, .ready = on_time };
@@ -221,8 +242,7 @@ struct job *job_free(struct job *job) {
         if (!job)
                 return NULL;
         if (job->pid > 0 && !job->ended) {
-                (void)kill(-job->pid, SIGKILL);
-                (void)kill(job->pid, SIGKILL);
+                end_child(job);
                 while (waitpid(job->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
         }

@@ -54,8 +54,8 @@ static const struct action source_ended = { "source-ended", "host", "info", SEVE
 static const struct action hook_finished = { "hook-finished", "process", "end", SEVERITY_INFO, true, NULL };
 static const struct action hook_failed = { "hook-failed", "process", "error", SEVERITY_MEDIUM, true, NULL };
 
-/* How often sources are asked whether they still work. */
-#define CHECK_EVERY_NS (60 * UINT64_C(1000000000))
+/* How often sources are asked whether they still work, and the guard is told that we do. */
+#define CHECK_EVERY_NS (OBSERVER_BEAT_S * UINT64_C(1000000000))
 
 struct observer;
 
@@ -430,6 +430,7 @@ static int sleep_until_due(struct observer *observer) {
 }
 
 static int on_batch(void *context) {
+        const struct message beat = { .type = MESSAGE_BEAT };
         struct observer *observer = context;
         uint64_t now_ns;
 
@@ -444,6 +445,7 @@ static int on_batch(void *context) {
                 check_sources(observer);
                 recorder_tick(observer->recorder);
                 observer->checked_ns = now_ns;
+                (void)favours_send(observer->options->socket, &beat, -1);
         }
         return sleep_until_due(observer);
 }

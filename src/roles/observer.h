@@ -24,6 +24,8 @@ struct observer_options {
         const char *helper_program;     /* path of nephronix-pkgdb, for the watch of ourselves; NULL: none */
 };
 
+enum { OBSERVER_BEAT_S = 60 /* how often it says that it lives */ };
+
 enum {
         OBSERVER_NO_CHANGE = 0,         /* exit statuses with 'once'; 0 is also a clean stop of the daemon */
         OBSERVER_CHANGES = 1,

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "favours.h"
 #include "fd.h"
 #include "guard.h"
@@ -83,7 +84,7 @@ static void play(void (*ask)(int socket)) {
         assert_true(guard >= 0);
         if (guard == 0) {
                 struct settings *settings = calloc(1, sizeof(*settings));
-                struct guard_options options = { .settings = settings, .foreground = true, .ready = -1 };
+                struct guard_options options = { .settings = settings, .foreground = true, .beat_s = 1, .ready = -1 };
 
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 settings->state_directory = strdup(scratch.root);
@@ -285,6 +286,35 @@ static void what_cannot_be_done_is_answered(void **state) {
         assert_int_equal(stage->answer, MESSAGE_PACKAGE_DATABASE_DONE);
 }
 
+/* ---- one that hangs ---- */
+
+static void nothing_more(int socket) {
+        (void)socket;
+        (void)raise(SIGSTOP);
+}
+
+static void what_does_nothing_is_ended(void **state) {
+        (void)state;
+        play(nothing_more);
+        assert_string_equal(stage->why, "because it had done nothing for too long");
+}
+
+/* It does not say that it lives, but it works, for longer than it would have been given without. */
+static void work(int socket) {
+        const uint64_t until_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + UINT64_C(4000000000);
+
+        while (clock_ns(CLOCK_PROCESS_CPUTIME_ID) < until_ns)
+                ;
+        a_hook_that_is_not_there(socket);
+}
+
+static void what_works_is_not(void **state) {
+        (void)state;
+        play(work);
+        assert_string_equal(stage->why, "");
+        assert_int_equal(stage->answer, MESSAGE_HOOK_REFUSED);
+}
+
 static int set_up(void **state) {
         (void)state;
         stage = mmap(NULL, sizeof(*stage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -302,6 +332,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_no_observer_asks_for_ends_it),
                 cmocka_unit_test(what_cannot_be_done_is_answered),
+                cmocka_unit_test(what_does_nothing_is_ended),
+                cmocka_unit_test(what_works_is_not),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);
