@@ -525,6 +525,11 @@ static void ask(struct engine *engine, struct bytes key, bool present, struct pr
                 *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .why = "it could not be read" };
 }
 
+/* Whoever waits for what will never be known waits in vain. */
+static bool comes_soon(const struct provenance_answer *answer) {
+        return answer->verdict == PROVENANCE_UNKNOWN && answer->soon;
+}
+
 /* Somebody writes the package database, or did so lately. */
 static bool is_package_time(struct engine *engine, struct bytes key) {
         const struct proof *proof = engine->proof;
@@ -533,7 +538,7 @@ static bool is_package_time(struct engine *engine, struct bytes key) {
         if (proof->changes.count && proof->changes.items[proof->changes.count - 1].at_ns + LATELY_NS > engine_now_ns(engine))
                 return true;
         ask(engine, key, false, &answer);
-        return answer.verdict == PROVENANCE_UNKNOWN;
+        return comes_soon(&answer);
 }
 
 bool proof_takes_passed(struct engine *engine, struct slot *slot, const struct key_hint *hint) {
@@ -686,7 +691,7 @@ static enum proof_way judge_waiting(struct engine *engine, struct slot *slot, co
                 return PROOF_WAIT;
         }
         ask(engine, key, change->after, &answer);
-        if (answer.verdict == PROVENANCE_UNKNOWN && !proof->late) {
+        if (comes_soon(&answer) && !proof->late) {
                 proof->waited = true;
                 return PROOF_WAIT;
         }
@@ -768,7 +773,7 @@ enum proof_way proof_judge(struct engine *engine, struct slot *slot, const struc
                 return PROOF_QUIET;
         }
         /* The packages' own word comes later, perhaps; and so may the event that says who. */
-        if (explained || answer.verdict == PROVENANCE_UNKNOWN || any_run(proof)) {
+        if (explained || comes_soon(&answer) || any_run(proof)) {
                 deed = deed_of_comparisons(engine);
                 if (deed && let_wait(engine, slot, key, deed, &from, false)) {
                         deed->unwatched |= telling->gap;
@@ -913,7 +918,7 @@ static bool is_busy(struct engine *engine, const struct deed *deed) {
                         if (hint->done || hint->deed != deed)
                                 continue;
                         ask(engine, buffer_bytes(&hint->key), false, &answer); /* reads no file */
-                        if (answer.verdict != PROVENANCE_UNKNOWN)
+                        if (!comes_soon(&answer))
                                 return false;
                         if (++asked == PROBES)
                                 return true;

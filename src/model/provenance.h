@@ -34,6 +34,8 @@ struct provenance_answer {
         const char *manager;            /* "dpkg" or "rpm"; static; NULL when no package owns it */
         struct bytes package, version, architecture; /* of the owner; of several the one whose file it is, else the first.
                                                       * Empty: the database does not say */
+        bool soon;                      /* UNKNOWN, and it will be known: the database is being written, the answer is on its way, the
+                                         * file changed meanwhile. Else no asking again helps, but a repair */
         const char *why;                /* one of a few static texts: "missing", "type", "content", "mode", "owner",
                                          * "capabilities"; or, for UNKNOWN and UNPROVEN, a reason in words; or NULL */
 };

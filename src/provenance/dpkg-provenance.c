@@ -80,8 +80,8 @@ static int load(struct dpkg_provenance *dpkg, const struct dpkg_moment *moment) 
         return r;
 }
 
-static int unknown(struct provenance_answer *answer, const char *why) {
-        *answer = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .manager = "dpkg", .why = why };
+static int unknown(struct provenance_answer *answer, bool soon, const char *why) {
+        *answer = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .manager = "dpkg", .soon = soon, .why = why };
         return 0;
 }
 
@@ -305,26 +305,26 @@ int dpkg_provenance_ask(struct dpkg_provenance *dpkg, struct found_file *file, s
                 return 0;
         }
         if (before.at_work)
-                return unknown(ret, "a package manager is at work");
+                return unknown(ret, true, "a package manager is at work");
         r = load(dpkg, &before);
         if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                 return r;
         if (r < 0)
-                return unknown(ret, "dpkg's database cannot be read");
+                return unknown(ret, false, "dpkg's database cannot be read");
         r = ask(dpkg, file, &answer);
         if (r == -ENOENT || r == -ESTALE || r == -ELOOP || r == -ENOTDIR)
-                return unknown(ret, "it changed while it was read");
+                return unknown(ret, true, "it changed while it was read");
         if (r == -EINVAL || r == -EFBIG)
-                return unknown(ret, "a list of dpkg's cannot be read");
+                return unknown(ret, false, "a list of dpkg's cannot be read");
         if (r < 0)
                 return r;
         /* What is as packaged stays so. All else may be so because a package manager has just begun. */
         if (answer.verdict != PROVENANCE_MATCHES || !file->present) {
                 if (!answer.manager && dpkg->database.incomplete)
-                        return unknown(ret, "a list of dpkg's cannot be read");
+                        return unknown(ret, false, "a list of dpkg's cannot be read");
                 dpkg_provenance_moment(dpkg->host, &after);
                 if (memcmp(before.fingerprint, after.fingerprint, sizeof(before.fingerprint)) != 0)
-                        return unknown(ret, "a package manager is at work");
+                        return unknown(ret, true, "a package manager is at work");
         }
         *ret = answer;
         return 0;

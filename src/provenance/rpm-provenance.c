@@ -302,8 +302,8 @@ int rpm_provenance_prepare(struct rpm_provenance *rpm, const struct bytes *paths
         return r;
 }
 
-static int unknown(struct provenance_answer *answer, const char *why) {
-        *answer = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .manager = "rpm", .why = why };
+static int unknown(struct provenance_answer *answer, bool soon, const char *why) {
+        *answer = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .manager = "rpm", .soon = soon, .why = why };
         return 0;
 }
 
@@ -463,7 +463,7 @@ int rpm_provenance_ask(struct rpm_provenance *rpm, struct found_file *file, stru
                 return 0;
         }
         if (moment.at_work)
-                return unknown(ret, "a package manager is at work");
+                return unknown(ret, true, "a package manager is at work");
         refresh(rpm, &moment);
         from = find_answer(rpm, path, &number);
         if (!from) {
@@ -471,12 +471,12 @@ int rpm_provenance_ask(struct rpm_provenance *rpm, struct found_file *file, stru
                 if (r < 0)
                         return r;
                 if (rpm->error == -EOPNOTSUPP)
-                        return unknown(ret, "this build cannot read rpm databases");
-                return unknown(ret, rpm->error ? "rpm's database cannot be read" : "rpm's answer is on its way");
+                        return unknown(ret, false, "this build cannot read rpm databases");
+                return unknown(ret, !rpm->error, rpm->error ? "rpm's database cannot be read" : "rpm's answer is on its way");
         }
         r = ask_answer(rpm, from, number, file, &answer);
         if (r == -ENOENT || r == -ESTALE || r == -ELOOP || r == -ENOTDIR)
-                return unknown(ret, "it changed while it was read");
+                return unknown(ret, true, "it changed while it was read");
         if (r < 0)
                 return r;
         if (answer.verdict == PROVENANCE_NONE && !file->present)
@@ -484,7 +484,7 @@ int rpm_provenance_ask(struct rpm_provenance *rpm, struct found_file *file, stru
         if (answer.verdict != PROVENANCE_MATCHES || !file->present) {
                 rpm_provenance_moment(rpm->host, &after);
                 if (memcmp(moment.fingerprint, after.fingerprint, sizeof(after.fingerprint)) != 0)
-                        return unknown(ret, "a package manager is at work");
+                        return unknown(ret, true, "a package manager is at work");
         }
         *ret = answer;
         return 0;

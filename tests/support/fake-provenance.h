@@ -20,7 +20,7 @@ struct fake_provenance {
         struct provenance provenance;
         struct fake_answer answers[ANSWERS_MAX];        /* of other paths no package is the owner */
         size_t n_answers;
-        bool busy;
+        bool busy, broken;
         uint64_t generation;
         const char *finding;            /* path of what check() finds */
         size_t asked, prepared, checked, released;
@@ -42,8 +42,11 @@ static inline int fake_ask(struct provenance *provenance, struct bytes path, boo
         struct fake_provenance *fake = fake_provenance_of(provenance);
 
         fake->asked++;
-        if (fake->busy) {
-                *ret = (struct provenance_answer){ .verdict = PROVENANCE_UNKNOWN, .manager = "dpkg", .why = "a package manager is at work" };
+        if (fake->busy || fake->broken) {
+                *ret = (struct provenance_answer){
+                        .verdict = PROVENANCE_UNKNOWN, .manager = "dpkg", .soon = !fake->broken,
+                        .why = fake->broken ? "it cannot be read" : "a package manager is at work",
+                };
                 return 0;
         }
         if (bytes_equal(path, bytes_of_string("/"))) { /* a package's folder */

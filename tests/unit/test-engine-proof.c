@@ -481,6 +481,21 @@ static void test_unknown(void **state) {
                              "8 package-files-changed/2 alpha *ssl=1 \"dpkg upgraded ssl 1 to 2: 1 file as packaged; 1 told on its own\"\n");
 }
 
+/* A database that cannot be read holds nothing up. */
+static void test_broken(void **state) {
+        struct fixture *fixture = *state;
+
+        start(fixture, "a=1 b=1", "ssl=1");
+        packages.broken = true;
+        set(&fixture->fakes[0], "a=2 b=2");
+        touch(fixture, "a", 0, 0);
+        assert_told(fixture, "3 changed/4 alpha a:1>2 event verdict=unknown why=whether it is as packaged is not known: it cannot be read "
+                             "manager=dpkg\n");
+        touch(fixture, "b", DPKG, 0);
+        assert_told(fixture, "4 changed/4 alpha b:1>2 event verdict=unknown why=whether it is as packaged is not known: it cannot be read "
+                             "manager=dpkg\n");
+}
+
 /* More than can wait: all is looked at when it is over. */
 static void test_crowd(void **state) {
         struct fixture *fixture = *state;
@@ -590,6 +605,7 @@ int main(void) {
                 PROOF_TEST(test_compared),
                 PROOF_TEST(test_killed),
                 PROOF_TEST(test_unknown),
+                PROOF_TEST(test_broken),
                 PROOF_TEST(test_crowd),
                 PROOF_TEST(test_not_kept),
                 PROOF_TEST(test_database),
