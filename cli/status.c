@@ -8,6 +8,7 @@
 #include "event-line.h"
 #include "moment.h"
 #include "page.h"
+#include "progress.h"
 #include "table.h"
 #include "timestamp.h"
 #include "units.h"
@@ -262,10 +263,23 @@ static void write_limits(struct view *view, const char *name, const json_t *watc
                         write_remark(view, STYLE_PLAIN, name, "limits", text);
 }
 
+/* A look at everything that is under way. */
+static void write_sweep(struct view *view, const char *name, const json_t *watch) {
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+        if (!event_line_get(watch, "sweep"))
+                return;
+        progress_append(&text, event_line_number(watch, "sweep_records"), event_line_number(watch, "sweep_bytes"),
+                        event_line_number(watch, "sweep_ms"));
+        write_remark(view, STYLE_PLAIN, name, event_line_is(watch, "sweep", "learning") ? "first look" : "comparing everything",
+                     buffer_bytes(&text));
+}
+
 static void write_remarks(struct view *view, const char *name, const json_t *watch) {
         uint64_t lost = event_line_number(watch, "lost");
         struct bytes text;
 
+        write_sweep(view, name, watch);
         write_not_seen(view, name, watch);
         write_limits(view, name, watch);
         if (lost) {

@@ -12,10 +12,13 @@
 static const char *diagnostics_role = "nephronixd";
 static bool diagnostics_foreground = true;
 static bool diagnostics_attached = true;
+static bool diagnostics_on_terminal;
+static bool diagnostics_has_progress;
 
 void diagnostics_open(const char *role, bool foreground) {
         diagnostics_role = role;
         diagnostics_foreground = foreground;
+        diagnostics_on_terminal = foreground && isatty(STDERR_FILENO); /* later no role may ask a terminal anything */
         if (!foreground)
                 openlog("nephronix", LOG_PID, LOG_DAEMON);
 }
@@ -31,6 +34,14 @@ void diagnostics_detach(void) {
                 (void)dup2(null, STDERR_FILENO);
 }
 
+void diagnostics_progress(const char *text) {
+        if (!diagnostics_on_terminal || (!text && !diagnostics_has_progress))
+                return;
+        (void)fprintf(stderr, "\r\033[K%s", text ? text : "");
+        (void)fflush(stderr);
+        diagnostics_has_progress = text != NULL;
+}
+
 __attribute__((format(printf, 3, 0)))
 static void say(int level, int error, const char *format, va_list arguments) {
         _cleanup_free_ char *text = NULL;
@@ -43,6 +54,7 @@ static void say(int level, int error, const char *format, va_list arguments) {
         escape_append(&line, bytes_of_string(text));
         if (error)
                 buffer_printf(&line, ": %s", strerror(error < 0 ? -error : error));
+        diagnostics_progress(NULL);
         if (diagnostics_attached)
                 (void)fprintf(stderr, "nephronix %s: %s\n", diagnostics_role, buffer_string(&line));
         if (!diagnostics_foreground)

@@ -28,6 +28,7 @@
 #include "host-processes.h"
 #include "host-provenance.h"
 #include "loop.h"
+#include "progress.h"
 #include "recorder.h"
 #include "status-page.h"
 #include "timer.h"
@@ -197,11 +198,36 @@ static void be_nice(const struct observer *observer, bool nice) {
         (void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, nice ? IOPRIO_IDLE : IOPRIO_BEST_EFFORT_LOWEST);
 }
 
+/* Of all watches together: the name of one may be longer than a terminal is wide. */
+static void show_progress(const struct observer *observer) {
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+        uint64_t records = 0, bytes = 0, since_ns = UINT64_MAX, now_ns = clock_ns(CLOCK_MONOTONIC);
+        bool learning = false;
+
+        for (size_t i = 0; i < engine_count(observer->engine); i++) {
+                struct engine_report report;
+
+                engine_report(observer->engine, i, &report);
+                if (!report.sweeping)
+                        continue;
+                records += report.sweep_records;
+                bytes += report.sweep_bytes;
+                learning |= report.learning;
+                if (report.sweep_since_ns < since_ns)
+                        since_ns = report.sweep_since_ns;
+        }
+        buffer_append_string(&text, learning ? "first look: " : "comparing everything: ");
+        progress_append(&text, records, bytes, since_ns < now_ns ? (now_ns - since_ns) / 1000000 : 0);
+        if (since_ns != UINT64_MAX && buffer_error(&text) == 0)
+                diagnostics_progress(buffer_string(&text));
+}
+
 static int round_now(struct observer *observer, bool thorough) {
         int r;
 
         be_nice(observer, true);
         r = engine_round(observer->engine, thorough);
+        diagnostics_progress(NULL);
         show_status(observer);
         be_nice(observer, false);
         return r;
@@ -213,6 +239,7 @@ static bool on_slice(void *context) {
         struct pollfd signals = { .fd = observer->signals.fd, .events = POLLIN };
 
         show_status(observer);
+        show_progress(observer);
         return poll(&signals, 1, 0) <= 0;
 }
 
@@ -990,6 +1017,7 @@ static int run_once(struct observer *observer) {
         bool failing = false;
         int r = engine_round(observer->engine, true);
 
+        diagnostics_progress(NULL);
         for (int i = 0; r == 0 && i < ONCE_TRIES && any_waiting(observer); i++) {
                 struct timespec pause = { .tv_nsec = 100000000 };
 

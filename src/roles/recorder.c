@@ -155,6 +155,7 @@ static int write_line(void *context, const struct round *round, struct bytes lin
                 _cleanup_buffer_ struct buffer shown = BUFFER_NULL;
 
                 escape_clean_append(&shown, line);
+                diagnostics_progress(NULL);
                 (void)printf("%s\n", buffer_string(&shown));
         }
         return recorder->chunk.size < CHUNK ? buffer_error(&recorder->chunk) : file_chunk(recorder);

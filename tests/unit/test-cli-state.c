@@ -215,6 +215,23 @@ static void what_tells(void **state) {
         assert_null(strstr(buffer_string(&scene->out), "SOURCE"));
 }
 
+static void how_far_it_has_come(void **state) {
+        struct scene *scene = *state;
+
+        publish(scene, getpid(), 0, "",
+                WATCH("boot", "1", "watched", "") ","
+                WATCH("system", "2", "watched", ",\"sweep\":\"learning\",\"sweep_records\":41203,\"sweep_bytes\":2254857830,"
+                      "\"sweep_ms\":7000") ","
+                WATCH("config", "3", "watched", ",\"sweep\":\"comparing\",\"sweep_records\":7,\"sweep_bytes\":0,\"sweep_ms\":4"),
+                "");
+        RUN(scene, "status");
+        assert_answer(scene, VERB_FINE);
+        assert_holds(&scene->out, "\n\nsystem: first look: 41,203 files, 2.1 GiB, 307.2 MiB/s so far\n"
+                                  "config: comparing everything: 7 files, 0 B so far\n");
+        RUN(scene, "status", "--json");
+        assert_holds(&scene->out, "\"sweep\":\"learning\",\"sweep_records\":41203");
+}
+
 static void what_is_wrong(void **state) {
         struct scene *scene = *state;
 
@@ -326,6 +343,7 @@ int main(void) {
                 SCENE_TEST(damaged_baseline),
                 SCENE_TEST(all_is_well),
                 SCENE_TEST(what_tells),
+                SCENE_TEST(how_far_it_has_come),
                 SCENE_TEST(what_is_wrong),
                 SCENE_TEST(not_seen),
                 SCENE_TEST(nobody_is_watching),
