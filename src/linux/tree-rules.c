@@ -1,8 +1,11 @@
 #include "tree-rules.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 /* Asked for every file of every look: most patterns begin unlike it. */
@@ -56,4 +59,22 @@ bool tree_makes_up_inodes(int fd) {
         if (fstatfs(fd, &fs) < 0)
                 return false;
         return (unsigned long)fs.f_type == MSDOS_SUPER_MAGIC || (unsigned long)fs.f_type == EXFAT_SUPER_MAGIC;
+}
+
+const unsigned TREE_MOUNT_MASK = STATX_TYPE | STATX_MNT_ID;
+
+struct tree_mount tree_mount_of(const struct statx *stat) {
+        if (stat->stx_mask & STATX_MNT_ID)
+                return (struct tree_mount){ .number = stat->stx_mnt_id };
+        return (struct tree_mount){ .by_device = true,
+                                    .number = (uint64_t)stat->stx_dev_major << 32 | stat->stx_dev_minor };
+}
+
+int tree_mount_at(int directory, const char *name, struct tree_mount *ret) {
+        struct statx stat;
+
+        if (statx(directory, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, TREE_MOUNT_MASK, &stat) < 0)
+                return -errno;
+        *ret = tree_mount_of(&stat);
+        return 0;
 }

@@ -43,6 +43,7 @@ struct watch_settings {
         unsigned telling;       /* of a ready-made watch: the one with more has what two have in common; 0: none of them */
         bool optional;          /* that a path is not there need not be said: hardly any host has all of them */
         enum policy policy;     /* Policy=, for files */
+        bool crosses_mounts;    /* CrossMounts=, for files: what is mounted below a path is looked at, too */
         char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
         bool full_detail;       /* Detail=full: no event of it is folded */
         bool all_namespaces;    /* NetworkNamespaces=all: connections of every namespace that a process is in */

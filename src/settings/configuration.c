@@ -447,7 +447,8 @@ static int divide(struct settings *settings) {
                         struct watch_settings *less = &settings->watches[j];
 
                         if (!less->telling || more->telling <= less->telling || !more->enabled || !less->enabled ||
-                            (less->priority == PRIORITY_HIGH && more->priority != PRIORITY_HIGH) || more->policy != POLICY_FULL)
+                            (less->priority == PRIORITY_HIGH && more->priority != PRIORITY_HIGH) || more->policy != POLICY_FULL ||
+                            (less->crosses_mounts && !more->crosses_mounts))
                                 continue;
                         for (size_t k = 0; k < more->paths.count && r == 0; k++)
                                 if (lies_in(more->paths.items[k], &less->paths))

@@ -18,7 +18,7 @@ struct built_in {
         const char *name, *kind;
         const char *const *paths;
         enum priority priority; /* where there are paths: the kind alone does not say how much it matters */
-        bool off, optional;
+        bool off, optional, crosses_mounts;
         unsigned telling;       /* of two that are on and have a file in common, the one with more of it tells; 0: both */
 };
 
@@ -72,7 +72,7 @@ static const struct built_in built_ins[] = {
         { "modules", "modules" },
         { "bpf", "bpf" },
         { "kernel-messages", "kernel-messages" },
-        { "boot", "files", boot_paths, PRIORITY_HIGH, .telling = 3 },
+        { "boot", "files", boot_paths, PRIORITY_HIGH, .crosses_mounts = true, .telling = 3 },
         { "persistence", "files", persistence_paths, PRIORITY_HIGH, .optional = true, .telling = 4 },
         { "config", "files", config_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 2 },
         { "system", "files", system_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 1 },
@@ -272,6 +272,8 @@ const char *section_default(const struct sections *sections, const struct sectio
                 return kind;
         if (section->built_in && section->built_in->off && strcmp(key->name, "Enabled") == 0)
                 return "no";
+        if (section->built_in && section->built_in->crosses_mounts && strcmp(key->name, "CrossMounts") == 0)
+                return "yes"; /* the EFI partition */
         if (key->type != KEY_WORD || key->initial)
                 return key->initial;
         /* Priority=, the one word without a default of its own */

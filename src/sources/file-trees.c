@@ -106,7 +106,8 @@ static int add_trees(struct file_trees *trees, size_t index) {
         if (r == -ENOSPC)
                 r = 0;
         for (size_t i = 0; i < now.count && r == 0; i++) {
-                struct file_tree tree = { .watch = watch->name, .excludes = &watch->excludes, .owned_path = now.items[i] };
+                struct file_tree tree = { .watch = watch->name, .excludes = &watch->excludes, .owned_path = now.items[i],
+                                          .crosses_mounts = watch->crosses_mounts };
 
                 tree.path = tree.owned_path;
                 if (tree.path[0] != '/' || has_tree(trees, watch, tree.path))
@@ -286,6 +287,7 @@ struct scan {
         struct file_entry *anchor;      /* what the scan hangs below: it may have entries already */
         size_t directories, limit;      /* limit: only count, up to here; 0: mark */
         struct buffer path;             /* of what is looked at */
+        struct tree_mount mount;        /* on which the top lies */
 };
 
 static int scan_directory(struct scan *scan, struct file_entry *parent, int directory, const char *name, struct bytes entry_name,
@@ -372,6 +374,17 @@ static bool is_own(const struct file_trees *trees, const char *path) {
                                          (settings->run_directory && strcmp(path, settings->run_directory) == 0));
 }
 
+/* As the walk: what is mounted below the top is not entered, not even opened. */
+static bool is_beyond(struct scan *scan, int directory, const char *name, unsigned depth) {
+        struct tree_mount mount;
+
+        if (scan->tree->crosses_mounts || tree_mount_at(directory, name, &mount) < 0)
+                return false;
+        if (depth == 0)
+                scan->mount = mount;
+        return !tree_mount_is(mount, scan->mount);
+}
+
 /* Marks the directory, then lists it. Only lack of memory is a negative answer. */
 static int scan_directory(struct scan *scan, struct file_entry *parent, int directory, const char *name, struct bytes entry_name,
                           uint64_t device, unsigned depth, struct file_entry **ret) {
@@ -387,6 +400,8 @@ static int scan_directory(struct scan *scan, struct file_entry *parent, int dire
         int fd, r;
 
         if (depth > DEPTH_MAX || is_own(trees, buffer_string(&scan->path)))
+                return 0;
+        if (is_beyond(scan, directory, name, depth))
                 return 0;
         fd = openat(directory, name, flags | O_NOATIME);
         if (fd < 0 && errno == EPERM)
@@ -547,7 +562,7 @@ static void scan_below(struct file_trees *trees, struct file_entry *parent, cons
                 if (scan.path.data[i] == '\0')
                         scan.path.data[i] = '/';
         fd = open_entry(trees, parent);
-        if (fd >= 0 && fstat(fd, &status) == 0) {
+        if (fd >= 0 && fstat(fd, &status) == 0 && tree_mount_at(fd, "", &scan.mount) == 0) {
                 /* scanning kills and adds, which closes nothing: the descriptor stays ours until the next open_entry() */
                 r = scan_directory(&scan, parent, fd, name, bytes_of_string(name), (uint64_t)status.st_dev, depth_of(parent) + 1, NULL);
                 if (r < 0)

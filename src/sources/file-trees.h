@@ -34,6 +34,7 @@ struct file_tree {
         char *owned_path;               /* owned; NULL: the path is not ours */
         const struct strings *excludes; /* borrowed; NULL: none */
         const char *const *names;       /* of a place: what counts in this one directory, ends with NULL; NULL: a whole tree */
+        bool crosses_mounts;            /* what is mounted below the top is marked, too */
         bool place, whole, decided, stale, marks_files, present;
         uint32_t stale_pid;
         struct file_entry *top;         /* NULL: it is not there, or is no directory */

@@ -62,6 +62,8 @@ struct files_state {
         struct frame *other_frames;     /* of looks at one place, or of those at everything, whichever is not under way */
         size_t other_capacity;
         bool frames_within;             /* 'frames' are those of looks at one place */
+        struct tree_mount mount;        /* on which the top of this tree lies, once it was entered */
+        bool has_mount;
         size_t above;                   /* directories of the tree above the first frame */
         unsigned n_conditions;
         struct bytes within;            /* of the request; empty: everything */
@@ -211,6 +213,17 @@ static int leave(struct files_state *state, struct collector *collector, const c
         /* of a place above the part that was asked for, only that part is missed */
         return collector->unseen(collector, buffer_bytes(&state->key).size < state->within.size ? state->within
                                                                                                : buffer_bytes(&state->key));
+}
+
+/* What is mounted below the top, if that is not to be entered. The top itself may be anything. */
+static bool is_beyond(struct files_state *state, const struct statx *stat) {
+        struct tree_mount mount = tree_mount_of(stat);
+
+        if (!state->has_mount) {
+                state->mount = mount;
+                state->has_mount = true;
+        }
+        return !state->settings->crosses_mounts && !tree_mount_is(mount, state->mount);
 }
 
 static uint64_t device_of(const struct statx *stat) {
@@ -472,6 +485,10 @@ static int enter(struct files_state *state, struct collector *collector, const s
         bool kept;
         int r;
 
+        if (is_beyond(state, stat)) { /* not even opened: that would have an automounter mount it */
+                say(state, collector, "%s: another filesystem, not entered", buffer_string(&state->path));
+                return 0;
+        }
         if (state->above + state->n_frames >= DEPTH_MAX) {
                 say(state, collector, "%s: deeper than %d levels, not entered", buffer_string(&state->path), DEPTH_MAX);
                 return 0;
@@ -558,7 +575,7 @@ static int visit(struct files_state *state, struct collector *collector, struct 
                 if (!passed)
                         state->after = BYTES_NULL;
         }
-        if (statx(folder->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0) {
+        if (statx(folder->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | TREE_MOUNT_MASK, &stat) < 0) {
                 if (errno == ENOENT)
                         return 0;
                 return leave(state, collector, "", errno);
@@ -636,8 +653,10 @@ static int step(struct files_state *state, struct collector *collector, int *dir
         }
         (void)fd_close(*directory);
         *directory = fd;
-        if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_TYPE, &stat) < 0)
+        if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, TREE_MOUNT_MASK, &stat) < 0)
                 return leave(state, collector, "", errno);
+        if (is_beyond(state, &stat))
+                return 0;
         inner_device = device_of(&stat);
         if ((state->above == 0 || inner_device != *device) && tree_is_kernel_filesystem(fd))
                 return 0;
@@ -708,6 +727,7 @@ static int walk_tree(struct files_state *state, struct collector *collector, con
                 return -EINVAL;
         *slash = '\0';
         state->above = 0;
+        state->has_mount = false;
         buffer_clear(&state->path);
         buffer_append_string(&state->path, top);
         r = make_key(state);

@@ -26,6 +26,7 @@ static void print(void *context, const char *section, const char *key, const cha
         "[Watch \"" name "\"] Enabled=" enabled " (default:0)\n"                                                      \
         "[Watch \"" name "\"] Priority=high (default:0)\n"                                                            \
         "[Watch \"" name "\"] Detail=folded (default:0)\n"                                                            \
+        "[Watch \"" name "\"] CrossMounts=no (default:0)\n"                                                          \
         "[Watch \"" name "\"] Policy=full (default:0)\n"
 
 static void test_print(void **unused) {
@@ -94,6 +95,7 @@ static void test_print(void **unused) {
                                   "[Watch \"boot\"] Path=/boot (nephronix.conf:2)\n"
                                   "[Watch \"boot\"] Path=/efi (nephronix.conf:3)\n"
                                   "[Watch \"boot\"] Exclude=*.tmp (a.conf:2)\n"
+                                  "[Watch \"boot\"] CrossMounts=yes (default:0)\n"
                                   "[Watch \"boot\"] Policy=full (default:0)\n"
                                   READY_MADE("persistence", "yes") READY_MADE("config", "no") READY_MADE("system", "no")
                                   "[Watch \"packages\"] Kind=packages (default:0)\n"

@@ -408,6 +408,7 @@ static const struct {
           "2: Match= is for kind \"kernel-messages\" only, and \"boot\" is of kind \"files\"" },
         { "[Watch \"boot\"]\nNetworkNamespaces=all\n",
           "2: NetworkNamespaces= is for kind \"connections\" only, and \"boot\" is of kind \"files\"" },
+        { "[Watch \"users\"]\nCrossMounts=yes\n", "2: CrossMounts= is for kind \"files\" only, and \"users\" is of kind \"users\"" },
         { "[Watch \"connections\"]\nNetworkNamespaces=some\n",
           "2: NetworkNamespaces= takes host or all, not \"some\"" },
         { "[Watch \"kernel-messages\"]\nMatch=a||b\n",

@@ -681,6 +681,7 @@ static void test_mounted(void **state) {
 
         tree_folder(&scene->tree, "t/sub");
         scene->paths[0] = top;
+        scene->watches[0].crosses_mounts = true;
         buffer_printf(&line, "w %s/sub/file", top + 1);
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return; /* not root */
@@ -705,6 +706,36 @@ static void test_mounted(void **state) {
         by_child(scene, touch_bound);
         assert_false(wait_for(scene, NULL));
         assert_string_equal(buffer_string(&scene->log), "");
+}
+
+/* Unless somebody wants it to be: then the mount alone is told, and what it hid is watched again when it is gone. */
+static void test_not_crossed(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *top = tree_path(&scene->tree, "t"), *sub = tree_path(&scene->tree, "t/sub");
+        _cleanup_free_ char *other = tree_path(&scene->tree, "other");
+        _cleanup_buffer_ struct buffer line = BUFFER_NULL;
+
+        tree_folder(&scene->tree, "t/sub");
+        scene->paths[0] = top;
+        buffer_printf(&line, "w %s/sub/file appeared", top + 1);
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return; /* not root */
+        assert_int_equal(mount(other, sub, NULL, MS_BIND, NULL), 0);
+        host_close(&scene->host);
+        assert_int_equal(host_open(&scene->host, "/"), 0);
+        start(scene);
+        (void)wait_for(scene, NULL);
+        by_child(scene, touch_bound);
+        (void)wait_for(scene, NULL);
+        if (strstr(buffer_string(&scene->log), "file")) {
+                (void)umount(sub);
+                fail_msg("%s", buffer_string(&scene->log));
+        }
+        assert_int_equal(umount(sub), 0);
+        assert_true(wait_for(scene, "/t\n"));
+        (void)wait_for(scene, NULL);
+        by_child(scene, touch_mounted);
+        assert_hint(scene, buffer_string(&line));
 }
 
 static void write_keys(struct scene *scene) {
@@ -772,6 +803,7 @@ int main(void) {
                 ON(test_acts), ON(test_new_directories), ON(test_moves), ON(test_hard_links), ON(test_other_routes), ON(test_top),
                 ON(test_excluded), ON(test_pattern), ON(test_places), ON(test_filesystem_mark), ON(test_broken), ON(test_flood),
                 ON(test_mounted),
+                ON(test_not_crossed),
         };
         int failed = 0;
 

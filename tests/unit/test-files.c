@@ -3,6 +3,8 @@
 #include "tree.h"
 
 #include <dirent.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -967,6 +969,44 @@ static void test_within_kernel_filesystem(void **state) {
         assert_finds_within(look, "/proc/version", "", "");
 }
 
+/* A bind mount of the same device, one of another, and one on a single file; and the top a mount point itself. */
+static void test_mounted(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *sub = tree_path(&look->tree, "t/sub"), *disk = tree_path(&look->tree, "t/disk");
+        _cleanup_free_ char *file = tree_path(&look->tree, "t/z"), *other = tree_path(&look->tree, "other");
+        _cleanup_free_ char *content = tree_path(&look->tree, "other/x");
+
+        tree_text(&look->tree, "t/sub/hidden", "");
+        tree_text(&look->tree, "t/z", "");
+        tree_folder(&look->tree, "t/disk");
+        tree_text(&look->tree, "other/x", "");
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount(other, sub, NULL, MS_BIND, NULL) < 0)
+                skip(); /* not root */
+        assert_int_equal(mount("test", disk, "tmpfs", 0, NULL), 0);
+        assert_int_equal(mount(content, file, NULL, MS_BIND, NULL), 0);
+        tree_text(&look->tree, "t/disk/y", "");
+        host_close(&look->host); /* of the namespace before */
+        assert_int_equal(host_open(&look->host, look->tree.root), 0);
+
+        watch_paths(look, "/t", NULL);
+        assert_finds(look, "dir /t\ndir /t/disk\ndir /t/sub\nfile /t/z\n",
+                     "/t/disk: another filesystem, not entered\n/t/sub: another filesystem, not entered\n");
+        assert_finds_within(look, "/t/sub", "dir /t/sub\n", "/t/sub: another filesystem, not entered\n");
+        assert_finds_within(look, "/t/sub/x", "", "");
+        assert_finds_within(look, "/t/disk/y", "", "");
+        assert_finds_within(look, "/t/z", "file /t/z\n", "");
+        watch_paths(look, "/t/disk", "/t/sub", NULL);
+        assert_finds(look, "dir /t/disk\nfile /t/disk/y\ndir /t/sub\nfile /t/sub/x\n", "");
+        assert_finds_within(look, "/t/sub/x", "file /t/sub/x\n", "");
+
+        look->settings.crosses_mounts = true;
+        watch_paths(look, "/t", NULL);
+        assert_finds(look, "dir /t\ndir /t/disk\nfile /t/disk/y\ndir /t/sub\nfile /t/sub/x\nfile /t/z\n", "");
+        assert_finds_within(look, "/t/sub/x", "file /t/sub/x\n", "");
+        assert_int_equal(umount(sub) | umount(disk) | umount(file), 0);
+}
+
 #define FILES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* ---- batches ---- */
@@ -1248,7 +1288,7 @@ int main(void) {
                 FILES_TEST(test_digests),        FILES_TEST(test_holes),      FILES_TEST(test_swapped_file),
                 FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
-                FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem),
+                FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem), FILES_TEST(test_mounted),
                 FILES_TEST(test_batch),          FILES_TEST(test_batch_folders),
                 FILES_TEST(test_slices),         FILES_TEST(test_slices_swapped), FILES_TEST(test_slices_of_many),
         };
