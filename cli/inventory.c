@@ -89,7 +89,8 @@ static int write_object(struct inventory *inventory) {
 static int write_record(struct inventory *inventory, const struct field *fields, const struct record *record) {
         json_clear(inventory->object);
         for (size_t i = 0; fields[i].name; i++)
-                add_value(inventory, &fields[i], &record->values[i]);
+                if (!(fields[i].flags & FIELD_HIDDEN))
+                        add_value(inventory, &fields[i], &record->values[i]);
         return write_object(inventory);
 }
 
@@ -138,7 +139,7 @@ static size_t choose_columns(const struct field *fields, const char *kind, struc
         if (count)
                 return count;
         for (int i = 0; fields[i].name && count < FIELDS_SHOWN; i++)
-                if (fields[i].kind != FIELD_DIGEST && !(fields[i].flags & FIELD_LOOKED))
+                if (fields[i].kind != FIELD_DIGEST && !(fields[i].flags & (FIELD_LOOKED | FIELD_HIDDEN)))
                         shown[count++] = (struct shown){ .field = i, .instead = -1 };
         return count;
 }

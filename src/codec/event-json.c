@@ -35,6 +35,17 @@ static void append_words(struct json *json, const char *path, struct bytes words
                 json_append(json, path, word);
 }
 
+/* A newline would be escaped as what it is in a name. */
+static void append_lines(struct json *json, const char *path, struct bytes lines) {
+        for (size_t at = 0; at < lines.size;) {
+                const uint8_t *start = lines.data + at, *end = memchr(start, '\n', lines.size - at);
+                size_t length = end ? (size_t)(end - start) : lines.size - at;
+
+                json_append(json, path, bytes_of(start, length));
+                at += length + 1;
+        }
+}
+
 static void add_value(struct writer *writer, const char *path, const struct field *field, const struct value *value) {
         if (!value->present)
                 return;
@@ -95,7 +106,7 @@ static void add_record(struct writer *writer, const char *dataset, const struct 
         for (size_t i = 0; change->fields[i].name; i++) {
                 const struct field *field = &change->fields[i];
 
-                if (!record->values[i].present || field->flags & FIELD_LOOKED)
+                if (!record->values[i].present || field->flags & (FIELD_LOOKED | FIELD_HIDDEN))
                         continue;
                 add_value(writer, field->ecs ? field->ecs : path_under(writer, prefix, field->name, NULL), field,
                           &record->values[i]);
@@ -254,6 +265,10 @@ int event_json_write(struct buffer *buffer, struct json *json, const struct even
         for (size_t i = 0; i < event->n_facts; i++) {
                 struct field field = { .name = "", .kind = event->facts[i].kind };
 
+                if (strcmp(event->facts[i].path, FACT_DIFF) == 0) {
+                        append_lines(json, FACT_DIFF, event->facts[i].value.bytes);
+                        continue;
+                }
                 add_value(&writer, event->facts[i].path, &field, &event->facts[i].value);
                 add_related(&writer, event->facts[i].path, &field, &event->facts[i].value);
         }

@@ -9,7 +9,7 @@ enum {
         NAME_SIZE_MAX = 64,
         ECS_SIZE_MAX = 128,
         FLAGS_ALL = FIELD_QUIET | FIELD_EVIDENCE | FIELD_COSTLY | FIELD_KEY_PATH | FIELD_LOOKED | FIELD_CHANGED |
-                    FIELD_STEADY | FIELD_FAINT | FIELD_USER | FIELD_TOLD,
+                    FIELD_STEADY | FIELD_FAINT | FIELD_USER | FIELD_TOLD | FIELD_HIDDEN,
 };
 
 static bool is_stored(const struct field *field) {

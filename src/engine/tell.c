@@ -1,6 +1,7 @@
 #include "engine-state.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "record-codec.h"
 #include "rules.h"
 #include "timestamp.h"
+#include "unified-diff.h"
 #include "uuid.h"
 
 int tell_event(struct engine *engine, struct event *event) {
@@ -115,9 +117,14 @@ static bool fold(struct engine *engine, struct slot *slot, const struct change *
         if (folding_take(engine->folding, &key, at_ns, clock->monotonic_ns(clock)) == FOLDING_TELL)
                 return false;
         if (folding_wants_sample(engine->folding)) {
+                struct record shown = *record;
+
+                for (size_t i = 0; slot->watch.kind->fields[i].name; i++)
+                        if (slot->watch.kind->fields[i].flags & FIELD_HIDDEN)
+                                shown.values[i].present = false;
                 buffer_append(&sample, &key_size, sizeof(key_size));
                 buffer_append_bytes(&sample, record->key);
-                record_encode(&sample, slot->watch.kind->fields, record);
+                record_encode(&sample, slot->watch.kind->fields, &shown);
                 if (buffer_error(&sample) == 0)
                         folding_sample(engine->folding, buffer_bytes(&sample));
         }
@@ -224,6 +231,37 @@ static void add_owners(struct engine *engine, const struct change *change, struc
                 event_add(event, FACT_OWNER, FIELD_TEXT, value_bytes(bytes_of(names->data + first, second)));
 }
 
+/* ---- what changed in a text ---- */
+
+enum { DIFF_LINES = 2000, DIFF_BYTES = 64 * 1024 };
+
+static int add_diff(const struct change *change, struct buffer *text, struct event *event) {
+        _cleanup_buffer_ struct buffer diff = BUFFER_NULL;
+        const struct value *before, *after;
+        uint64_t more;
+        size_t i = 0;
+        int r;
+
+        while (change->fields[i].name && !(change->fields[i].flags & FIELD_HIDDEN))
+                i++;
+        if (change->kind != CHANGE_CHANGED || !change->fields[i].name)
+                return 0;
+        before = &change->before->values[i];
+        after = &change->after->values[i];
+        if (!before->present || !after->present || value_equal(&change->fields[i], before, after))
+                return 0;
+        r = unified_diff_append(&diff, before->bytes, after->bytes);
+        if (r < 0)
+                return r;
+        buffer_append_bytes(text, unified_diff_cut(buffer_bytes(&diff), DIFF_LINES, DIFF_BYTES, &more));
+        if (more)
+                unified_diff_more(text, more);
+        if (buffer_error(text) < 0)
+                return -ENOMEM;
+        event_add(event, FACT_DIFF, FIELD_TEXT, value_bytes(buffer_bytes(text)));
+        return 0;
+}
+
 /* ---- disguises ---- */
 
 static const struct value *value_of(const struct field *fields, const struct record *record, const char *name) {
@@ -296,7 +334,7 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
         const struct watch *kind = slot->watch.kind;
         const struct action *action = rules_action(kind, change);
         enum severity severity = rules_severity(action, slot->watch.settings->priority);
-        _cleanup_buffer_ struct buffer names = BUFFER_NULL, owners = BUFFER_NULL;
+        _cleanup_buffer_ struct buffer names = BUFFER_NULL, owners = BUFFER_NULL, text = BUFFER_NULL;
         const char *disguise;
         struct actor actor;
         struct event event;
@@ -331,6 +369,9 @@ int tell_change(struct engine *engine, struct slot *slot, const struct change *c
                 proof_words_add(telling->proof, &event);
         event_add(&event, "nephronix.disguise", FIELD_TEXT, value_string(disguise));
         add_owners(engine, change, &owners, &event);
+        r = add_diff(change, &text, &event);
+        if (r < 0)
+                return r;
         if (telling->gap)
                 tell_gap(engine, &event);
         return tell_event(engine, &event);

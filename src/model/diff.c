@@ -126,6 +126,14 @@ static int settle_incomplete(struct diff *diff, const struct record *before, con
         return completed && diff->events->refresh ? diff->events->refresh(diff->events, after) : 0;
 }
 
+static bool hidden_moved(const struct diff *diff, const struct record *before, const struct record *after) {
+        for (size_t i = 0; diff->fields[i].name; i++)
+                if ((diff->fields[i].flags & FIELD_HIDDEN) &&
+                    !value_equal(&diff->fields[i], &before->values[i], &after->values[i]))
+                        return true;
+        return false;
+}
+
 static int settle(struct diff *diff, const struct record *before, const struct record *after, bool completed) {
         if (!after)
                 return tell(diff, CHANGE_VANISHED, before, NULL);
@@ -135,6 +143,8 @@ static int settle(struct diff *diff, const struct record *before, const struct r
                 return settle_incomplete(diff, before, after, completed);
         if (!record_equal(diff->fields, before, after))
                 return tell(diff, CHANGE_CHANGED, before, after);
+        if (completed && hidden_moved(diff, before, after) && diff->events->refresh)
+                return diff->events->refresh(diff->events, after);
         /* A time in the future proves nothing however often it is looked at. */
         if (completed && !evidence_holds(diff, before, after) && evidence_holds(diff, after, after) && diff->events->refresh)
                 return diff->events->refresh(diff->events, after);

@@ -23,6 +23,9 @@ enum { EVENT_FACTS_MAX = 16 };
 #define FACT_OWNER "file.owner"
 #define FACT_OWNER_BEFORE "nephronix.file.owner_before"
 
+/* The difference of a FIELD_HIDDEN text, as codec/unified-diff.h has it; in JSON an array of its lines. */
+#define FACT_DIFF "nephronix.file.diff"
+
 /* What one package has to do with an event that stands for many files. Bytes are borrowed as the event's; empty: not known, or
  * there is none. */
 struct event_package {

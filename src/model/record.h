@@ -30,6 +30,7 @@ enum field_flags {
         FIELD_FAINT    = 1 << 7, /* moves along with other fields: a sentence names it only when nothing else differs */
         FIELD_USER     = 1 << 8, /* the number of a user: where it changes, the engine adds the names of both (event.h) */
         FIELD_TOLD     = 1 << 9, /* of one event alone: never kept. Also FIELD_QUIET */
+        FIELD_HIDDEN   = 1 << 10, /* kept and never shown: of a change, the engine tells its difference. Also FIELD_QUIET */
 };
 
 /* One row of a watch's field table: names in configuration, JSON, man page and diff come from here, once. */

@@ -44,6 +44,7 @@ struct watch_settings {
         bool optional;          /* that a path is not there need not be said: hardly any host has all of them */
         enum policy policy;     /* Policy=, for files */
         bool crosses_mounts;    /* CrossMounts=, for files: what is mounted below a path is looked at, too */
+        bool text;              /* Text=, for files: what changed in a small text that everybody may read is told */
         char *match;            /* Match=: alternatives joined by '|', case-insensitive; NULL: the watch's own default */
         bool full_detail;       /* Detail=full: no event of it is folded */
         bool all_namespaces;    /* NetworkNamespaces=all: connections of every namespace that a process is in */

@@ -2,13 +2,17 @@
 
 #include <errno.h>
 
+#include "escape.h"
 #include "hunks.h"
 #include "sentence.h"
+#include "unified-diff.h"
 #include "workspace.h"
 
 enum {
         SET_PLACES = 16384,
         LINES_MOST = 20000,             /* of a document that is no file: a diff that runs through more costs more than it tells */
+        DIFF_LINES = 200,               /* of a text that changed */
+        DIFF_BYTES = 16 * 1024,
         JSON_MAX = 4 * 1024 * 1024,     /* what a hook gets of one round */
 };
 
@@ -190,6 +194,32 @@ static size_t append_tail(struct buffer *buffer, const struct event *event) {
         return buffer_error(buffer) < 0 ? 0 : who;
 }
 
+static void append_lines(struct buffer *buffer, struct bytes lines) {
+        for (size_t at = 0; at < lines.size;) {
+                const uint8_t *start = lines.data + at, *end = memchr(start, '\n', lines.size - at);
+                size_t length = end ? (size_t)(end - start) : lines.size - at;
+
+                buffer_append_string(buffer, "\n  ");
+                escape_append(buffer, bytes_of(start, length));
+                at += length + 1;
+        }
+}
+
+/* What changed in a text: a line each behind the sentence's own. */
+static void append_diff(struct buffer *buffer, const struct event *event) {
+        for (size_t i = 0; i < event->n_facts; i++) {
+                _cleanup_buffer_ struct buffer last = BUFFER_NULL;
+                uint64_t more;
+
+                if (strcmp(event->facts[i].path, FACT_DIFF) != 0)
+                        continue;
+                append_lines(buffer, unified_diff_cut(event->facts[i].value.bytes, DIFF_LINES, DIFF_BYTES, &more));
+                if (more)
+                        unified_diff_more(&last, more);
+                append_lines(buffer, buffer_bytes(&last));
+        }
+}
+
 static struct bytes who_of(const struct rounds_text *text, const struct told *told) {
         if (!told->who_size)
                 return BYTES_NULL;
@@ -209,6 +239,7 @@ int rounds_text_event(struct rounds_text *text, const struct event *event, struc
         told.sentence_size = text->sentences.size - told.sentence;
         if (event->change || event->actor)
                 told.who_size = append_tail(&text->sentences, event);
+        append_diff(&text->sentences, event);
         told.tail_size = text->sentences.size - told.sentence - told.sentence_size;
         told.json = text->jsons.size;
         if (!event->quiet && event->severity >= text->json_from && text->jsons.size < JSON_MAX) {
@@ -499,6 +530,19 @@ static int write_title(struct rounds_text *text, const struct round *round, cons
         return buffer_error(&buffer) < 0 ? -ENOMEM : line(text, round, buffer_bytes(&buffer));
 }
 
+/* The tail is escaped: a newline in it is ours. */
+static int write_sentence(struct rounds_text *text, const struct round *round, const struct told *told) {
+        const uint8_t *start = text->sentences.data + told->sentence, *tail = start + told->sentence_size;
+        const uint8_t *stop = tail + told->tail_size, *end;
+        int r = 0;
+
+        while (r == 0 && (end = memchr(tail, '\n', (size_t)(stop - tail)))) {
+                r = line(text, round, bytes_of(start, (size_t)(end - start)));
+                start = tail = end + 1;
+        }
+        return r < 0 ? r : line(text, round, bytes_of(start, (size_t)(stop - start)));
+}
+
 static int write_sentences(struct rounds_text *text, const struct group *group, const struct round *round) {
         for (size_t i = 0; i < told_count(text); i++) {
                 const struct told *told = told_at(text, i);
@@ -509,7 +553,7 @@ static int write_sentences(struct rounds_text *text, const struct group *group, 
                         ours = told->watch == group->members[k];
                 if (!ours)
                         continue;
-                r = line(text, round, bytes_of(text->sentences.data + told->sentence, told->sentence_size + told->tail_size));
+                r = write_sentence(text, round, told);
                 if (r < 0)
                         return r;
         }

@@ -80,6 +80,7 @@ const struct key key_watch[KEYS_MAX + 1] = {
         { "Exclude", KEY_GLOBS, IN_WATCH(excludes), .only = "files" },
         { "CrossMounts", KEY_SWITCH, IN_WATCH(crosses_mounts), "no", "files", yes_no },
         { "Policy", KEY_WORD, IN_WATCH(policy), "full", "files", policies },
+        { "Text", KEY_SWITCH, IN_WATCH(text), "no", "files", yes_no },
         { "Match", KEY_ALTERNATIVES, IN_WATCH(match), "module|bpf", "kernel-messages" },
         { "NetworkNamespaces", KEY_SWITCH, IN_WATCH(all_namespaces), "host", "connections", namespaces },
 };

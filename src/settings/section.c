@@ -18,7 +18,7 @@ struct built_in {
         const char *name, *kind;
         const char *const *paths;
         enum priority priority; /* where there are paths: the kind alone does not say how much it matters */
-        bool off, optional, crosses_mounts;
+        bool off, optional, crosses_mounts, text;
         unsigned telling;       /* of two that are on and have a file in common, the one with more of it tells; 0: both */
 };
 
@@ -73,8 +73,8 @@ static const struct built_in built_ins[] = {
         { "bpf", "bpf" },
         { "kernel-messages", "kernel-messages" },
         { "boot", "files", boot_paths, PRIORITY_HIGH, .crosses_mounts = true, .telling = 3 },
-        { "persistence", "files", persistence_paths, PRIORITY_HIGH, .optional = true, .telling = 4 },
-        { "config", "files", config_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 2 },
+        { "persistence", "files", persistence_paths, PRIORITY_HIGH, .optional = true, .text = true, .telling = 4 },
+        { "config", "files", config_paths, PRIORITY_HIGH, .off = true, .optional = true, .text = true, .telling = 2 },
         { "system", "files", system_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 1 },
         { NULL },
         { "packages", "packages" },
@@ -274,6 +274,8 @@ const char *section_default(const struct sections *sections, const struct sectio
                 return "no";
         if (section->built_in && section->built_in->crosses_mounts && strcmp(key->name, "CrossMounts") == 0)
                 return "yes"; /* the EFI partition */
+        if (section->built_in && section->built_in->text && strcmp(key->name, "Text") == 0)
+                return "yes";
         if (key->type != KEY_WORD || key->initial)
                 return key->initial;
         /* Priority=, the one word without a default of its own */

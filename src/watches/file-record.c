@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "blake2b.h"
 #include "fd.h"
@@ -36,6 +37,7 @@ const struct field file_fields[] = {
         [FILE_ATTRIBUTES] = { "attributes", "nephronix.file.xattrs", FIELD_SET, FIELD_COSTLY },
         [FILE_VERITY] = { "verity", "nephronix.file.verity", FIELD_TEXT, FIELD_COSTLY },
         [FILE_ERROR] = { "error", "nephronix.file.error", FIELD_TEXT, FIELD_COSTLY },
+        [FILE_TEXT] = { "text", NULL, FIELD_TEXT, FIELD_QUIET | FIELD_COSTLY | FIELD_HIDDEN },
         [FILE_SHA256] = { "sha256", "file.hash.sha256", FIELD_DIGEST, FIELD_QUIET | FIELD_TOLD },
         [FILE_FINDING] = { "finding", "nephronix.file.finding", FIELD_TEXT, FIELD_QUIET | FIELD_TOLD },
         [FILE_LOOKED] = { "looked", NULL, FIELD_TIME, FIELD_LOOKED },
@@ -217,6 +219,60 @@ void file_record_sha256(int directory, const char *name, struct record *record, 
         if (file_digests(fd, FILE_DIGEST_BLAKE2B | FILE_DIGEST_SHA256, room) == 0 &&
             bytes_equal(record->values[FILE_DIGEST].bytes, bytes_of(room->blake2b, BLAKE2B_SIZE)))
                 record->values[FILE_SHA256] = value_bytes(bytes_of(room->sha256, SHA256_SIZE));
+}
+
+static int read_text(int directory, const char *name, struct buffer *room) {
+        _cleanup_close_ int fd = open_for_reading(directory, name);
+        struct statx stat;
+
+        if (fd < 0)
+                return fd;
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stat) < 0)
+                return -errno;
+        if (!S_ISREG(stat.stx_mode))
+                return -ESTALE;
+        for (;;) {
+                uint8_t part[4096];
+                ssize_t n = read(fd, part, sizeof(part));
+
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        return buffer_error(room);
+                buffer_append(room, part, (size_t)n);
+                if (room->size > FILE_TEXT_MAX)
+                        return -EFBIG;
+        }
+}
+
+/* By its rights, whoever asks. Nobody is left out: not its group in favour of all others, nor one who is named in its ACL. */
+static bool is_for_everybody(const struct record *record) {
+        struct bytes entries = record->values[FILE_ACL].present ? record->values[FILE_ACL].bytes : BYTES_NULL, entry;
+
+        if ((record->values[FILE_MODE].number & 0444) != 0444)
+                return false;
+        while (words_next(&entries, &entry))
+                if (entry.size < 3 || entry.data[entry.size - 3] != 'r')
+                        return false;
+        return true;
+}
+
+int file_record_text(int directory, const char *name, struct record *record, struct buffer *room) {
+        uint8_t digest[BLAKE2B_SIZE];
+        int r;
+
+        buffer_clear(room);
+        if (!record->values[FILE_DIGEST].present || record->values[FILE_ERROR].present || !is_for_everybody(record) ||
+            record->values[FILE_SIZE].number > FILE_TEXT_MAX)
+                return 0;
+        r = read_text(directory, name, room);
+        if (r < 0 || buffer_error(room) < 0)
+                return r == -ENOMEM || buffer_error(room) < 0 ? -ENOMEM : 0;
+        blake2b_bytes(room->data, room->size, digest);
+        if (bytes_equal(record->values[FILE_DIGEST].bytes, bytes_of(digest, sizeof(digest))) &&
+            !(room->size && memchr(room->data, 0, room->size)))
+                record->values[FILE_TEXT] = value_bytes(buffer_bytes(room));
+        return 0;
 }
 
 static bool moved(const struct record *before, const struct record *after, enum file_field field) {

@@ -30,6 +30,7 @@ enum file_field {
         FILE_ATTRIBUTES,
         FILE_VERITY,
         FILE_ERROR,
+        FILE_TEXT,
         FILE_SHA256,
         FILE_FINDING,
         FILE_LOOKED,
@@ -39,6 +40,8 @@ enum file_field {
 struct file_attributes;
 
 #define FILE_SHA256_MOST (UINT64_C(64) << 20)
+
+enum { FILE_TEXT_MAX = 64 * 1024 };
 
 extern const struct field file_fields[];        /* FILE_FIELDS rows and the end */
 
@@ -58,6 +61,11 @@ int file_record_take_digest(struct record *record, const struct digest_job *job)
 /* Fills FILE_SHA256 of the regular file that the record describes, if it still has the content of FILE_DIGEST and is not larger than
  * FILE_SHA256_MOST; else nothing. Bytes in 'room'. */
 void file_record_sha256(int directory, const char *name, struct record *record, struct file_digests *room);
+
+/* Fills FILE_TEXT of the regular file that the record describes, once it has its digest and attributes: if it still has that content,
+ * is not larger than FILE_TEXT_MAX, holds no NUL, and everybody who comes by its folder may read it. Else nothing. Bytes in 'room',
+ * which is cleared. Lack of memory is a negative answer. */
+int file_record_text(int directory, const char *name, struct record *record, struct buffer *room);
 
 /* What became of a log of which 'before' is known. WATCH_E_NO_NEWS: it grew, and nothing else; else WATCH_OK, and FILE_FINDING says
  * "truncated", "rewritten" or "replaced" if it is one of those. */

@@ -31,6 +31,7 @@ enum {
 struct folder {
         int fd;
         unsigned holders;
+        bool asked, open;               /* whether everybody may get there: asked once */
 };
 
 /* A file whose digest is wanted. */
@@ -81,6 +82,7 @@ struct files_state {
         size_t n_folders;               /* that places hold, counted once in a row */
         struct buffer names;
         struct file_attributes attributes;
+        struct buffer text;             /* of the file that was completed last */
 };
 
 static struct folder *folder_new(int fd) {
@@ -153,6 +155,7 @@ void files_close(void *data) {
         buffer_done(&state->condition);
         file_attributes_done(&state->attributes);
         buffer_done(&state->resume);
+        buffer_done(&state->text);
         free(state);
 }
 
@@ -292,8 +295,47 @@ static bool has_content(const struct files_state *state, const struct record *re
         return (policy == POLICY_FULL || policy == POLICY_APPEND) && bytes_equal(record->values[FILE_TYPE].bytes, bytes_of_string("file"));
 }
 
-static int complete_attributes(struct files_state *state, struct record *record) {
-        return file_record_attributes(state->folder->fd, state->name, record, &state->attributes);
+/* Whether the folder and all above it, up to the host's root, let everybody through: what lies in /root is not for all to read,
+ * whatever its own mode. */
+static bool is_open_to_all(const struct files_state *state, const struct folder *folder) {
+        _cleanup_close_ int here = -1;
+        struct statx root, stat, above;
+
+        if (statx(state->host->root_fd, "", AT_EMPTY_PATH, STATX_INO, &root) < 0)
+                return false;
+        for (size_t i = 0; i <= 2 * DEPTH_MAX; i++) {
+                int from = here >= 0 ? here : folder->fd, next;
+
+                if (statx(from, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &stat) < 0)
+                        return false;
+                if ((stat.stx_mode & 0111) != 0111)
+                        return false;
+                if (stat.stx_ino == root.stx_ino && device_of(&stat) == device_of(&root))
+                        return true;
+                next = openat(from, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (next < 0)
+                        return false;
+                (void)fd_close(here);
+                here = next;
+                if (statx(here, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_INO, &above) < 0 ||
+                    (above.stx_ino == stat.stx_ino && device_of(&above) == device_of(&stat)))
+                        return false;
+        }
+        return false;
+}
+
+/* What is read behind the content. */
+static int complete_rest(struct files_state *state, struct record *record) {
+        struct folder *folder = state->folder;
+        int r = file_record_attributes(folder->fd, state->name, record, &state->attributes);
+
+        if (r < 0 || !state->settings->text || state->settings->policy != POLICY_FULL || !record->values[FILE_DIGEST].present)
+                return r;
+        if (!folder->asked) {
+                folder->open = is_open_to_all(state, folder);
+                folder->asked = true;
+        }
+        return folder->open ? file_record_text(folder->fd, state->name, record, &state->text) : 0;
 }
 
 int files_complete(void *data, struct record *record) {
@@ -306,7 +348,7 @@ int files_complete(void *data, struct record *record) {
         if (has_content(state, record))
                 r = file_record_digest(state->folder->fd, state->name, record, &state->digests);
         state->has_sha256 = r > 0;
-        return r < 0 ? r : complete_attributes(state, record);
+        return r < 0 ? r : complete_rest(state, record);
 }
 
 int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
@@ -375,7 +417,7 @@ int files_complete_deferred(void *data, struct record *record) {
         state->has_sha256 = false;
         state->name = job->name;
         r = file_record_take_digest(record, job);
-        return r < 0 ? r : complete_attributes(state, record);
+        return r < 0 ? r : complete_rest(state, record);
 }
 
 int files_detail(void *data, const struct change *change, struct record *record) {

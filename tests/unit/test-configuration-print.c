@@ -21,13 +21,14 @@ static void print(void *context, const char *section, const char *key, const cha
         buffer_append_byte(&printed->text, '\n');
 }
 
-#define READY_MADE(name, enabled)                                                                                      \
+#define READY_MADE(name, enabled, text)                                                                                      \
         "[Watch \"" name "\"] Kind=files (default:0)\n"                                                               \
         "[Watch \"" name "\"] Enabled=" enabled " (default:0)\n"                                                      \
         "[Watch \"" name "\"] Priority=high (default:0)\n"                                                            \
         "[Watch \"" name "\"] Detail=folded (default:0)\n"                                                            \
         "[Watch \"" name "\"] CrossMounts=no (default:0)\n"                                                          \
-        "[Watch \"" name "\"] Policy=full (default:0)\n"
+        "[Watch \"" name "\"] Policy=full (default:0)\n"                                                            \
+        "[Watch \"" name "\"] Text=" text " (default:0)\n"
 
 static void test_print(void **unused) {
         struct printed printed = { .origins = true };
@@ -97,7 +98,8 @@ static void test_print(void **unused) {
                                   "[Watch \"boot\"] Exclude=*.tmp (a.conf:2)\n"
                                   "[Watch \"boot\"] CrossMounts=yes (default:0)\n"
                                   "[Watch \"boot\"] Policy=full (default:0)\n"
-                                  READY_MADE("persistence", "yes") READY_MADE("config", "no") READY_MADE("system", "no")
+                                  "[Watch \"boot\"] Text=no (default:0)\n"
+                                  READY_MADE("persistence", "yes", "yes") READY_MADE("config", "no", "yes") READY_MADE("system", "no", "no")
                                   "[Watch \"packages\"] Kind=packages (default:0)\n"
                                   "[Watch \"packages\"] Enabled=yes (default:0)\n"
                                   "[Watch \"packages\"] Priority=high (default:0)\n"

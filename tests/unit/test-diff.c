@@ -425,6 +425,35 @@ static void test_evidence(void **unused) {
         }
 }
 
+/* Nobody is told that it moved, and it is kept. */
+static void test_hidden(void **unused) {
+        static const struct field hidden[] = {
+                { "inode", NULL, FIELD_IDENTIFIER, FIELD_EVIDENCE },
+                { "text", NULL, FIELD_NUMBER, FIELD_COSTLY | FIELD_QUIET | FIELD_HIDDEN },
+                { 0 },
+        };
+
+        (void)unused;
+        for (unsigned cost = 7; cost <= 8; cost++) {
+                struct record known = { .key = bytes_of_string("k") }, now = { .key = bytes_of_string("k") };
+                struct side side = side_of(&known, 1);
+                struct listener listener = listener_of(hidden);
+                struct diff diff;
+
+                known.values[0] = now.values[0] = value_number(1);
+                known.values[1] = value_number(7);
+                listener.costly = 1;
+                listener.cost = cost;
+                diff_init(&diff, hidden, &side.stream, &listener.events);
+                diff.thorough = true;
+                assert_int_equal(diff_feed(&diff, &now), 0);
+                assert_int_equal(diff_end(&diff), 0);
+                diff_done(&diff);
+                assert_string_equal(buffer_string(&listener.text), cost == 7 ? "" : "=k:1,8 ");
+                buffer_done(&listener.text);
+        }
+}
+
 static void test_appeared_is_completed(void **unused) {
         struct record known = { .key = bytes_of_string("b") }, now = { .key = bytes_of_string("a") };
         struct side side = side_of(&known, 1);
@@ -617,6 +646,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_unseen), cmocka_unit_test(test_order_of_keys),
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_evidence),
+                cmocka_unit_test(test_hidden),
                 cmocka_unit_test(test_appeared_is_completed),
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_window_limits),

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #include "blake2b.h"
 #include "fd.h"
@@ -34,6 +35,7 @@ struct look {
         uint8_t digest[BLAKE2B_SIZE];
         int news;
         char finding[16], sha256[2 * SHA256_SIZE + 1];
+        char content[64];               /* FILE_TEXT of the last record; "-": none */
 };
 
 static void ask_for_detail(struct look *look, struct record *record) {
@@ -95,6 +97,8 @@ static int on_record(struct collector *collector, const struct record *given) {
         }
         buffer_append_byte(&look->text, '\n');
         memcpy(look->last, values, sizeof(look->last));
+        (void)snprintf(look->content, sizeof(look->content), "%.*s", values[FILE_TEXT].present ? (int)values[FILE_TEXT].bytes.size : 1,
+                       values[FILE_TEXT].present ? (const char *)values[FILE_TEXT].bytes.data : "-");
 
         /* the key: the path without its first '/', NUL between its parts */
         assert_int_equal(path.data[0], '/');
@@ -300,6 +304,76 @@ static void test_sha256(void **state) {
         assert_int_equal(collect(look), WATCH_OK);
         assert_string_equal(look->sha256, "");
         assert_int_equal(look->news, WATCH_OK);
+}
+
+static void assert_content(struct look *look, const char *content) {
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_string_equal(look->content, content);
+        assert_true(look->last[FILE_DIGEST].present);
+}
+
+/* Only of what everybody may read, however that is forbidden. */
+static void test_text(void **state) {
+        static const uint8_t acl[] = { 2, 0, 0, 0, /* user::rw-, user:1000:---, group::r--, mask::r--, other::r-- */
+                                       1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 0, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255,
+                                       16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255 };
+        struct look *look = *state;
+        _cleanup_free_ char *file = NULL, *folder = NULL;
+
+        tree_text(&look->tree, "etc/d/f", "one\n");
+        file = tree_path(&look->tree, "etc/d/f");
+        folder = tree_path(&look->tree, "etc");
+        assert_int_equal(chmod(look->tree.root, 0755), 0);
+        look->complete = true;
+        watch_paths(look, "/etc/d/f", NULL);
+        assert_content(look, "-");                      /* not without Text= */
+        look->settings.text = true;
+        assert_content(look, "one\n");
+        assert_int_equal(chmod(file, 0640), 0);         /* as shadow */
+        assert_content(look, "-");
+        assert_int_equal(chmod(file, 0604), 0);
+        assert_content(look, "-");
+        assert_int_equal(chmod(file, 0644), 0);
+        assert_content(look, "one\n");
+        assert_int_equal(chmod(folder, 0750), 0);       /* as /root */
+        assert_content(look, "-");
+        watch_paths(look, "/etc", NULL);
+        assert_content(look, "-");
+        assert_int_equal(chmod(folder, 0711), 0);
+        assert_content(look, "one\n");
+        look->settings.policy = POLICY_APPEND;
+        assert_content(look, "-");
+        look->settings.policy = POLICY_FULL;
+        if (setxattr(file, "system.posix_acl_access", acl, sizeof(acl), 0) == 0) {
+                assert_content(look, "-");
+                assert_int_equal(removexattr(file, "system.posix_acl_access"), 0);
+        }
+        assert_content(look, "one\n");
+
+        tree_text(&look->tree, "etc/d/f", "");
+        assert_content(look, "");
+        write_at(look, "etc/d/f", 0, "a\nb");
+        assert_content(look, "a\nb");
+        assert_int_equal(truncate(file, 4), 0);         /* a NUL */
+        assert_content(look, "-");
+}
+
+static void test_text_sizes(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *file = tree_path(&look->tree, "file");
+        char *text = calloc(1, FILE_TEXT_MAX + 2);
+
+        assert_non_null(text);
+        memset(text, 'x', FILE_TEXT_MAX + 1);
+        tree_text(&look->tree, "file", text);
+        assert_int_equal(chmod(look->tree.root, 0755), 0);
+        look->complete = look->settings.text = true;
+        watch_paths(look, "/file", NULL);
+        assert_content(look, "-");
+        assert_int_equal(truncate(file, FILE_TEXT_MAX), 0);
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(look->last[FILE_TEXT].bytes.size, FILE_TEXT_MAX);
+        free(text);
 }
 
 static void assert_log(struct look *look, int news, const char *finding) {
@@ -1037,6 +1111,10 @@ static void assert_next(struct look *look, const char *expected) {
                         buffer_printf(&text, "%02x", record.values[FILE_DIGEST].bytes.data[i]);
         if (record.values[FILE_SIZE].present)
                 buffer_printf(&text, " %llu", (unsigned long long)record.values[FILE_SIZE].number);
+        if (record.values[FILE_TEXT].present) {
+                buffer_append_byte(&text, ' ');
+                buffer_append_bytes(&text, record.values[FILE_TEXT].bytes);
+        }
         assert_string_equal(buffer_string(&text), expected);
 }
 
@@ -1087,6 +1165,26 @@ static void test_batch(void **state) {
         assert_int_equal(open_descriptors(), descriptors);
         assert_int_equal(watch_files.read_deferred(look->state), 0);
         assert_int_equal(watch_files.complete_deferred(look->state, &(struct record){ 0 }), -EINVAL);
+        watch_files.rest(look->state);
+}
+
+/* Of a batch, too: the text of what was read, or none. */
+static void test_batch_text(void **state) {
+        struct look *look = *state;
+
+        assert_int_equal(chmod(look->tree.root, 0755), 0);
+        tree_text(&look->tree, "boot/a", "a");
+        tree_text(&look->tree, "boot/x", "x");
+        tree_text(&look->tree, "boot/z", "z");
+        watch_paths(look, "/boot", NULL);
+        look->settings.text = true;
+        look->test.collector.record = on_deferred;
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(watch_files.read_deferred(look->state), 0);
+        tree_text(&look->tree, "boot/x", "y");
+        assert_next(look, "333fcb4e 1 a");
+        assert_next(look, "0909377a 1"); /* it is another by now */
+        assert_next(look, "726a03fb 1 z");
         watch_files.rest(look->state);
 }
 
@@ -1284,12 +1382,13 @@ int main(void) {
                 FILES_TEST(test_order),          FILES_TEST(test_long_path),  FILES_TEST(test_deep),
                 FILES_TEST(test_excludes),       FILES_TEST(test_roots),      FILES_TEST(test_many_conditions),
                 FILES_TEST(test_kernel_filesystem),
+                FILES_TEST(test_text),           FILES_TEST(test_text_sizes),
                 FILES_TEST(test_policies),       FILES_TEST(test_sha256),     FILES_TEST(test_append),
                 FILES_TEST(test_digests),        FILES_TEST(test_holes),      FILES_TEST(test_swapped_file),
                 FILES_TEST(test_swapped_folder), FILES_TEST(test_unreadable), FILES_TEST(test_stopped),
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
                 FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem), FILES_TEST(test_mounted),
-                FILES_TEST(test_batch),          FILES_TEST(test_batch_folders),
+                FILES_TEST(test_batch),          FILES_TEST(test_batch_folders), FILES_TEST(test_batch_text),
                 FILES_TEST(test_slices),         FILES_TEST(test_slices_swapped), FILES_TEST(test_slices_of_many),
         };
 

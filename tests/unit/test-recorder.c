@@ -27,13 +27,17 @@ enum end {
 static const char *const end_names[] = { "after note", "in alert", "after batch", "before commit", "after commit", "stopped" };
 
 static struct tree tree;
-static const char *truth = "one";
+static const char *truth = "one", *content; /* NULL: it has none */
 static enum end end = ENDS;
 static bool acting;             /* the change is under way */
 static struct baseline_ops ops;
 static const struct baseline_ops *real;
 
-static const struct field fields[] = { { "value", NULL, FIELD_TEXT, 0 }, { 0 } };
+static const struct field fields[] = {
+        { "value", NULL, FIELD_TEXT, 0 },
+        { "text", NULL, FIELD_TEXT, FIELD_QUIET | FIELD_HIDDEN },
+        { 0 },
+};
 
 static int fake_open(const struct watch_settings *settings, const struct host *host, void **ret_state) {
         (void)settings;
@@ -52,6 +56,7 @@ static int fake_collect(void *state, const struct collect_request *request, stru
         (void)state;
         (void)request;
         record.values[0] = value_string(truth);
+        record.values[1] = value_string(content);
         return collector->record(collector, &record);
 }
 
@@ -392,12 +397,54 @@ static void test_full(void **state) {
         tree_remove(&tree);
 }
 
+static void text_life(bool once) {
+        static char many[4096];
+        struct life life;
+        size_t size = 0;
+
+        content = "same\nbefore\n";
+        begin(&life, once);
+        content = "same\nnow \x1b[2J\n";
+        change(&life, "changed");
+        for (int i = 0; i < 300; i++)
+                size += (size_t)snprintf(many + size, sizeof(many) - size, "line %d\n", i);
+        content = many;
+        change(&life, "grown");
+        content = NULL;
+        change(&life, "shut");
+        content = "opened\n";
+        change(&life, "two");
+        stop(&life);
+}
+
+/* What changed in a text stands below the sentence; of one that only was, or only is now, nothing. */
+static void test_text_diff(void **state) {
+        (void)state;
+        tree_make(&tree);
+        in_child(text_life, false);
+        assert_int_equal(count_in("log", " -   @@ -1,2 +1,2 @@"), 1);
+        assert_int_equal(count_in("log", " -   -before\n"), 1);
+        assert_int_equal(count_in("log", " -   +now \\x1b[2J\n"), 1);
+        assert_int_equal(count_in("log", " -   +line 196\n"), 1);
+        assert_int_equal(count_in("log", " -   +line 197\n"), 0);
+        assert_int_equal(count_in("log", " -   ... 103 more lines\n"), 1);
+        assert_int_equal(count_in("log", "line 299"), 0);
+        assert_int_equal(count_in("log", "opened"), 0);
+        assert_int_equal(count_in("alerts", "before"), 0);
+        assert_int_equal(count_in_ledger("\"diff\":[\"@@ -1,2 +1,2 @@\",\" same\",\"-before\","), 1);
+        assert_int_equal(count_in_ledger("+line 299"), 1);
+        assert_int_equal(count_in_ledger("\"text\""), 0);
+        assert_int_equal(count_in_ledger("opened"), 0);
+        tree_remove(&tree);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crash),
                 cmocka_unit_test(test_crash_and_once),
                 cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_full),
+                cmocka_unit_test(test_text_diff),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
