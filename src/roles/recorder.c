@@ -583,6 +583,8 @@ static void seal(struct recorder *recorder, const char *reason) {
         trouble_note(&recorder->sealing, recorder->engine, r);
         if (r < 0)
                 return;
+        if (recorder->options.once) /* its standard error is for what goes wrong */
+                return;
         chain_hex_append(&hex, head);
         diagnostics_info("seal %llu of the ledger (%s): head %llu:%s", (unsigned long long)number, reason, (unsigned long long)last,
                          buffer_string(&hex));
