@@ -15,7 +15,7 @@ MARGIN = 2.0                    # seconds round a fault in which what passes may
 MORE = """[Nephronix]
 Interval=500ms
 Reconcile=5s
-EventBuffer=4M
+EventBuffer=16M
 [Log]
 MaxSize=200000
 SegmentSize=1M
@@ -45,6 +45,7 @@ class Soak(Run):
         self.windows = []               # [from, to] in which somebody was not watching
         self.passed = []                # (when, what, key): what lives only for a moment
         self.faults_made = collections.Counter()
+        self.canaries = 0
         self.enough = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -91,13 +92,24 @@ class Soak(Run):
                 self.listener.accept()[0].close()
             time.sleep(luck.expovariate(1 / 0.4))
 
-    # What has been told when this has, happened before it.
+    # What has been told when this has, happened before it. A new one each time: the first may find the ring full, which is said, but
+    # then nothing says that all else has been read.
     def canary(self):
-        path = "%s/canary-%d" % (self.programs, sum(self.faults_made.values()))
+        path = "%s/canary-%d-%d" % (self.programs, sum(self.faults_made.values()), self.canaries)
+        self.canaries += 1
         shutil.copy("/bin/true", path)
         subprocess.run([path])
         os.unlink(path)
-        return lambda: any(path.encode() in line for line in self.lines())
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            if self.stands_at_the_end(path.encode()):
+                return True
+            time.sleep(0.2)
+        return False
+
+    # In what was written last: an hour's ledger takes longer to read than what is looked for takes to come.
+    def stands_at_the_end(self, text):
+        return any(text in data for data in self.segments(-3))
 
     # ---- faults ----
 
@@ -126,7 +138,7 @@ class Soak(Run):
                 os.kill(observer, signal.SIGSTOP)
                 time.sleep(self.random.uniform(0.2, 3))
                 os.kill(observer, signal.SIGCONT)
-                self.wait("what happened meanwhile is told", self.canary())
+                self.wait("what happened meanwhile is told", self.canary)
                 return # nothing may be lost by that
             elif kind == "end":
                 self.stop()
