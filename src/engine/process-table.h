@@ -13,8 +13,8 @@
 enum {
         PROCESS_TABLE_SEED_SIZE = 16,
         PROCESS_TABLE_LIVING_MAX = 32768,       /* then the one not heard of for longest goes; it can be asked for again */
-        PROCESS_TABLE_DEAD_MAX = 8192,
-        PROCESS_TABLE_DEAD_BYTES_MAX = 4 * 1024 * 1024, /* of their texts */
+        PROCESS_TABLE_DEAD_MAX = 4096,          /* the most that end while a loop stalls for a second and a half */
+        PROCESS_TABLE_DEAD_BYTES_MAX = 1024 * 1024, /* of their texts: where compilers run, those of some seconds */
         PROCESS_TABLE_BYTES_MAX = 32 * 1024 * 1024,     /* of all texts */
         PROCESS_TABLE_COMMAND_LINE_MAX = 4096,  /* what is longer is cut off and marked PROCESS_CUT */
 };
