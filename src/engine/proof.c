@@ -1214,8 +1214,13 @@ static int check_database(struct engine *engine, bool fast) {
                 proof->package_look_ns = slot ? slot->last_look_ns : 0;
                 return 0;
         }
-        if (fast)
+        if (fast) {
+                /* What was found so far is told before this takes its milliseconds. */
+                r = engine->fast ? keep_batch(engine) : 0;
+                if (r < 0)
+                        return r;
                 batch_open(engine);
+        }
         r = proof->provenance->ops->check(proof->provenance, &search.findings);
         if (engine->fatal)
                 return engine->fatal;

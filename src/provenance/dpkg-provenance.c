@@ -62,11 +62,15 @@ void dpkg_provenance_release(struct dpkg_provenance *dpkg) {
         dpkg->host = host;
 }
 
+static bool is_same(const uint64_t a[2], const uint64_t b[2]) {
+        return a[0] == b[0] && a[1] == b[1];
+}
+
 static int load(struct dpkg_provenance *dpkg, const struct dpkg_moment *moment) {
         _cleanup_close_ int folder = -1;
         int r;
 
-        if (dpkg->loaded && memcmp(dpkg->fingerprint, moment->fingerprint, sizeof(dpkg->fingerprint)) == 0)
+        if (dpkg->loaded && is_same(dpkg->fingerprint, moment->fingerprint))
                 return dpkg->load_error;
         dpkg_provenance_release(dpkg);
         folder = dpkg_folder_open(dpkg->host);
@@ -293,11 +297,47 @@ static int ask(struct dpkg_provenance *dpkg, struct found_file *file, struct pro
         return r;
 }
 
+static int cannot_read(int error, struct provenance_answer *ret) {
+        if (error == -ENOENT || error == -ESTALE || error == -ELOOP || error == -ENOTDIR)
+                return unknown(ret, true, "it changed while it was read");
+        if (error == -EINVAL || error == -EFBIG)
+                return unknown(ret, false, "a list of dpkg's cannot be read");
+        return error;
+}
+
+/* What was read of the database when it last moved: if it still is the same afterwards, nobody was at work meanwhile, and one look
+ * at it is enough. 1: answered; 0: it moved, nothing is answered. */
+static int ask_known(struct dpkg_provenance *dpkg, const struct found_file *file, struct provenance_answer *ret) {
+        _cleanup_(found_file_done) struct found_file own = FOUND_FILE_NULL; /* what was read of it is of no use if the database moved */
+        struct provenance_answer answer = { .verdict = PROVENANCE_NONE };
+        struct dpkg_moment moment;
+        int r;
+
+        if (!dpkg->loaded || dpkg->load_error < 0)
+                return 0;
+        r = found_file_init(&own, file->host, buffer_bytes(&file->path), file->present);
+        if (r == 0)
+                r = ask(dpkg, &own, &answer);
+        dpkg_provenance_moment(dpkg->host, &moment);
+        if (!moment.there || moment.at_work || !is_same(moment.fingerprint, dpkg->fingerprint))
+                return 0;
+        if (r < 0) {
+                r = cannot_read(r, ret);
+                return r < 0 ? r : 1;
+        }
+        if (!answer.manager && dpkg->database.incomplete && (answer.verdict != PROVENANCE_MATCHES || !file->present))
+                (void)unknown(&answer, false, "a list of dpkg's cannot be read");
+        *ret = answer;
+        return 1;
+}
+
 int dpkg_provenance_ask(struct dpkg_provenance *dpkg, struct found_file *file, struct provenance_answer *ret) {
         struct dpkg_moment before, after;
         struct provenance_answer answer = { .verdict = PROVENANCE_NONE };
-        int r;
+        int r = ask_known(dpkg, file, ret);
 
+        if (r != 0)
+                return r < 0 ? r : 0;
         dpkg_provenance_moment(dpkg->host, &before);
         if (!before.there) {
                 answer.verdict = file->present ? PROVENANCE_NONE : PROVENANCE_MATCHES;
@@ -312,18 +352,14 @@ int dpkg_provenance_ask(struct dpkg_provenance *dpkg, struct found_file *file, s
         if (r < 0)
                 return unknown(ret, false, "dpkg's database cannot be read");
         r = ask(dpkg, file, &answer);
-        if (r == -ENOENT || r == -ESTALE || r == -ELOOP || r == -ENOTDIR)
-                return unknown(ret, true, "it changed while it was read");
-        if (r == -EINVAL || r == -EFBIG)
-                return unknown(ret, false, "a list of dpkg's cannot be read");
         if (r < 0)
-                return r;
+                return cannot_read(r, ret);
         /* What is as packaged stays so. All else may be so because a package manager has just begun. */
         if (answer.verdict != PROVENANCE_MATCHES || !file->present) {
                 if (!answer.manager && dpkg->database.incomplete)
                         return unknown(ret, false, "a list of dpkg's cannot be read");
                 dpkg_provenance_moment(dpkg->host, &after);
-                if (memcmp(before.fingerprint, after.fingerprint, sizeof(before.fingerprint)) != 0)
+                if (!is_same(before.fingerprint, after.fingerprint))
                         return unknown(ret, true, "a package manager is at work");
         }
         *ret = answer;

@@ -807,12 +807,37 @@ static bool is_first_of_watch(const struct file_trees *trees, size_t index) {
         return true;
 }
 
+/* Of all that make_coverage() looks at: it is asked for after each batch, and to say it in words costs more than the batch. */
+static uint64_t coverage_mark(const struct file_trees *trees) {
+        uint64_t mark = UINT64_C(14695981039346656037); /* FNV-1a, by words */
+
+        for (size_t i = 0; i < trees->n_trees; i++) {
+                const struct file_tree *tree = &trees->trees[i];
+                uint64_t words[FILE_MECHANISMS + 4] = {
+                        tree->n_unwatched, tree->n_doors, (uint64_t)tree->error,
+                        (uint64_t)tree->files_left_out | (uint64_t)tree->place << 1 | (uint64_t)!tree->top << 2,
+                };
+
+                for (size_t k = 0; k < FILE_MECHANISMS; k++)
+                        words[4 + k] = tree->by[k];
+                for (size_t k = 0; k < tree->n_doors; k++)
+                        words[3] |= UINT64_C(1) << (8 + tree->doors[k]->mechanism);
+                for (size_t k = 0; k < ELEMENTS(words); k++)
+                        mark = (mark ^ words[k]) * UINT64_C(1099511628211);
+        }
+        return mark;
+}
+
 /* All of it is said again when any of it is different. */
 static void say_coverage(struct file_trees *trees) {
         _cleanup_buffer_ struct buffer all = BUFFER_NULL;
         _cleanup_buffer_ struct buffer limits = BUFFER_NULL;
         struct coverage coverage;
+        uint64_t mark = coverage_mark(trees);
 
+        if (trees->said.size && mark == trees->said_mark)
+                return;
+        trees->said_mark = mark;
         for (size_t i = 0; i < trees->n_trees; i++)
                 if (is_first_of_watch(trees, i)) {
                         make_coverage(trees, &trees->trees[i], &limits, &coverage);

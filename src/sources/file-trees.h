@@ -100,6 +100,7 @@ struct file_trees {
         struct loop_file timer, mounts;
         struct mount_list mount_list;
         struct buffer path, key, said;
+        uint64_t said_mark;             /* of what 'said' was made from */
         struct file_entry *key_of;      /* whose key stands at the beginning of 'key' */
         uint64_t key_moves;
         size_t key_size;

@@ -24,6 +24,8 @@ struct fake_provenance {
         uint64_t generation;
         const char *finding;            /* path of what check() finds */
         size_t asked, prepared, checked, released;
+        const size_t *noted;            /* a count that check() reads; or NULL */
+        size_t noted_when_checked;
 };
 
 static inline struct fake_provenance *fake_provenance_of(struct provenance *provenance) {
@@ -83,6 +85,7 @@ static inline int fake_check(struct provenance *provenance, struct provenance_fi
         };
 
         fake->checked++;
+        fake->noted_when_checked = fake->noted ? *fake->noted : 0;
         if (fake->busy)
                 return 1;
         return fake->finding ? findings->finding(findings, &finding) : 0;

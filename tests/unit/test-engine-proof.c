@@ -558,6 +558,7 @@ static void test_not_kept(void **state) {
 /* The database itself: what it looks like, and who wrote it. */
 static void test_database(void **state) {
         struct fixture *fixture = *state;
+        size_t noted, checked;
         const struct hint by_hand = {
                 .watch = "beta", .source = "fake", .origin = { .known = true, .pid = STRANGER, .start_ticks = STRANGER },
         };
@@ -578,9 +579,17 @@ static void test_database(void **state) {
                             "database so\"\n");
         begin_telling(fixture);
         set(&fixture->fakes[1], "ssl=9");
+        packages.generation++;
+        pass(fixture, SECOND);
+        packages.noted = &fixture->noted;
+        noted = fixture->noted;
+        checked = packages.checked;
         engine_hint(fixture->engine, &by_hand);
         assert_told(fixture, "5 package-database-edited/4 beta \"the package database was changed by a process that is no package manager: "
                              "package ssl\"\n6 package-upgraded/2 beta ssl:1>9 event\n");
+        /* what takes milliseconds comes behind what was found */
+        assert_int_equal(packages.checked, checked + 1);
+        assert_int_equal(packages.noted_when_checked, noted + 1);
         pass(fixture, INTERVAL);
         assert_int_equal(run_round(fixture, false), 0);
         fixture->engine = engine_free(fixture->engine);
