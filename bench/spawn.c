@@ -1,10 +1,13 @@
-/* spawn.c - "spawn processes|files WORKERS SECONDS PATH": so many workers do it as fast as they can for so long.
+/* spawn.c - "spawn processes|files|connections WORKERS SECONDS PATH": so many workers do it as fast as they can for so long.
  *   processes PATH   start the program PATH and wait for its end
  *   files PATH       create a file, write into it, close it, delete it; each worker in its own folder, PATH/0, PATH/1, ...
+ *   connections PATH connect to a listener of its own over loopback, accept, close both; PATH is not used
  * Says at the end how often it was done, how long that took, and the CPU time of the workers and all they started. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +76,31 @@ static void make_files(struct worker *worker, size_t number, uint64_t end, const
         }
 }
 
+static void make_connections(struct worker *worker, size_t number, uint64_t end, const char *path) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct linger reset = { .l_onoff = 1 }; /* no port waits for two minutes */
+        socklen_t size = sizeof(address);
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void)number;
+        (void)path;
+        if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 16) < 0 ||
+            getsockname(listener, (struct sockaddr *)&address, &size) < 0)
+                fail("listen");
+        while (now_ns() < end) {
+                int from = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), to;
+
+                if (from < 0 || connect(from, (struct sockaddr *)&address, sizeof(address)) < 0)
+                        fail("connect");
+                to = accept(listener, NULL, NULL);
+                if (to < 0 || setsockopt(from, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+                        fail("accept");
+                (void)close(from);
+                (void)close(to);
+                worker->done++;
+        }
+}
+
 static uint64_t cpu_us_of_children(void) {
         struct rusage used;
 
@@ -90,8 +119,10 @@ int main(int argc, char **argv) {
                 work = spawn_processes;
         if (count > 0 && strcmp(argv[1], "files") == 0)
                 work = make_files;
+        if (count > 0 && strcmp(argv[1], "connections") == 0)
+                work = make_connections;
         if (work == NULL || count > MOST_WORKERS) {
-                (void)fprintf(stderr, "usage: spawn processes|files WORKERS SECONDS PATH\n");
+                (void)fprintf(stderr, "usage: spawn processes|files|connections WORKERS SECONDS PATH\n");
                 return 2;
         }
         workers = mmap(NULL, count * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
