@@ -31,6 +31,7 @@ struct sealer {
         int ledger, keys;
         char *ledger_path;              /* owned */
         uint64_t number, last;
+        char boot_id[SEAL_BOOT_ID_SIZE + 1];
         uint8_t seed[SEAL_SEED_SIZE];
         bool unplaced;                  /* it is in key.new still */
 };
@@ -189,8 +190,10 @@ static int find_key(struct sealer *sealer) {
                 now = next;
         }
         sodium_memzero(&next, sizeof(next));
-        if (r == 1)
+        if (r == 1) {
                 sealer->last = last.last;
+                memcpy(sealer->boot_id, last.boot_id, sizeof(sealer->boot_id));
+        }
         if (have < 0 && have != -ENOENT && have != -EBADMSG)
                 return have;
         if (have < 0) {
@@ -253,6 +256,10 @@ uint64_t sealer_number(const struct sealer *sealer) {
 
 uint64_t sealer_last(const struct sealer *sealer) {
         return sealer->last;
+}
+
+const char *sealer_boot(const struct sealer *sealer) {
+        return sealer->boot_id;
 }
 
 static int replace_key(struct sealer *sealer) {
@@ -322,6 +329,7 @@ int sealer_seal(struct sealer *sealer, uint64_t last, const uint8_t head[CHAIN_H
         sodium_memzero(seed, sizeof(seed));
         sealer->number++;
         sealer->last = last;
+        memcpy(sealer->boot_id, seal.boot_id, sizeof(sealer->boot_id));
         free(file.temporary); /* that is not dropped any more, whatever happens */
         file.temporary = NULL;
         sealer->unplaced = true;

@@ -26,6 +26,8 @@ void sealer_key(const struct sealer *sealer, uint8_t ret[SSHSIG_KEY_SIZE]);
 /* Number of the next seal, and the last record that one covers; 0: none. */
 uint64_t sealer_number(const struct sealer *sealer);
 uint64_t sealer_last(const struct sealer *sealer);
+/* The boot in which the last seal was made; "": none, or the kernel did not say. Borrowed. */
+const char *sealer_boot(const struct sealer *sealer);
 
 /* Signs that the records up to 'last', whose hash is 'head', are on disk, and goes on to the next key. 0, or negative errno: the key
  * is still the old one. */

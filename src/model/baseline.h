@@ -83,6 +83,8 @@ struct baseline_ops {
          * At an error nothing was noted and nothing is staged any more. */
         int (*note_commit)(struct baseline *baseline, bool durable);
         void (*note_abort)(struct baseline *baseline);
+        /* What is noted stands against a power cut as well. */
+        int (*note_sync)(struct baseline *baseline);
         /* Number of the outbox entry that was filed or staged last; 0: none ever was. */
         uint64_t (*last_number)(struct baseline *baseline);
         /* Calls back with each record change that was noted since the last commit(), ordered by name and key: 'gone' or there.

@@ -915,7 +915,9 @@ static void say_start(struct observer *observer, struct start *start) {
                 notice(observer, &baseline_damaged, (struct event){ 0 },
                        "the baseline was damaged (%s) and lies aside in %s: what changed while nobody watched cannot be told, and "
                        "what is there now is taken as it is", buffer_string(&start->problem), buffer_string(&start->aside));
-        if (start->found == BASELINE_NEW && recorder_ledger_sequence(observer->recorder) > 0)
+        /* Also if whoever made it anew was killed before he had told anything. */
+        if (start->found != BASELINE_DAMAGED && recorder_known_sequence(observer->recorder) == 0 &&
+            recorder_ledger_sequence(observer->recorder) > 0)
                 notice(observer, &baseline_missing, (struct event){ 0 },
                        "the baseline is gone though the ledger knows %llu events: what changed while nobody watched cannot be "
                        "told, and what is there now is taken as it is",

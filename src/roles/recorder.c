@@ -49,6 +49,7 @@ static const struct {
                             "the ledger was edited since nephronixd ran last; what is told from here on stands in a new segment" },
 };
 
+static const struct action baseline_rolled_back = { "baseline-rolled-back", "configuration", "change", SEVERITY_HIGH, true, NULL };
 static const struct action seal_key_created = { "seal-key-created", "configuration", "creation", SEVERITY_MEDIUM, true, NULL };
 static const struct action seal_broken = { "seal-broken", "file", "change", SEVERITY_CRITICAL, true, NULL };
 
@@ -71,6 +72,8 @@ struct recorder {
         struct json *json;
         struct rounds_text *rounds;
         uint64_t first_ledger_sequence; /* the last one when it was opened */
+        uint64_t known_sequence;        /* up to which the baseline knew then; 0: of none */
+        uint64_t behind;                /* the event it should have known; 0: it does */
         int first_standing;             /* enum ledger_standing: what the memory says of it */
         struct sealer *sealer;
         int seal_standing;              /* enum sealer_standing, of the start */
@@ -577,7 +580,9 @@ static void seal(struct recorder *recorder, const char *reason) {
         if (r > 0)
                 tell_harm(recorder, r, true);
         ledger_head(recorder->ledger, head);
-        r = ledger_sync(recorder->ledger);
+        r = baseline_of(recorder)->ops->note_sync(baseline_of(recorder)); /* what is sealed it must know for good: find_behind() */
+        if (r == 0)
+                r = ledger_sync(recorder->ledger);
         if (r == 0)
                 r = sealer_seal(recorder->sealer, last, head, recorder->options.event_host.boot_id, reason);
         trouble_note(&recorder->sealing, recorder->engine, r);
@@ -833,6 +838,27 @@ static bool is_full(int error) {
         return error == -ENOSPC || error == -EDQUOT;
 }
 
+/* The event up to which a baseline of this host must know, whatever befell it. Before a line is appended the baseline has its number,
+ * against a killed daemon; before a seal is made, against a power cut too. In the boot of the last seal the power was never cut. */
+static uint64_t recorded_sequence(const struct recorder *recorder) {
+        const char *now = recorder->options.event_host.boot_id, *then;
+        uint64_t sealed;
+
+        if (!recorder->sealer || recorder->seal_standing != SEALER_STANDS)
+                return 0;
+        sealed = sealer_last(recorder->sealer);
+        then = sealer_boot(recorder->sealer);
+        return now && then[0] && strcmp(now, then) == 0 && recorder->first_ledger_sequence > sealed ? recorder->first_ledger_sequence : sealed;
+}
+
+/* One that knows of nothing was never there: that is said by others. */
+static void find_behind(struct recorder *recorder) {
+        uint64_t next = get_number_fact(recorder, "sequence"), recorded = recorded_sequence(recorder);
+
+        recorder->known_sequence = next ? next - 1 : 0;
+        recorder->behind = next && recorded >= next ? recorded : 0;
+}
+
 /* That the ledger cannot be sealed is no reason not to watch either: it is said, and tried again. */
 static int open_sealer(struct recorder *recorder) {
         const char *state = recorder->options.settings->state_directory;
@@ -885,6 +911,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         r = open_sealer(recorder);
         if (r < 0)
                 goto fail;
+        find_behind(recorder);
         recorder->alerted_sequence = get_number_fact(recorder, "alerted");
         recorder->filed_sequence = get_number_fact(recorder, "filed");
         recorder->starting = true;
@@ -933,11 +960,29 @@ struct engine_out *recorder_out(struct recorder *recorder) {
         return &recorder->out;
 }
 
+/* It stays: what changed since it was made is found by comparing, where a new one would take it as it is. */
+static void tell_behind(struct recorder *recorder) {
+        struct event event = { .action = &baseline_rolled_back, .severity = baseline_rolled_back.severity };
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+
+        if (!recorder->behind)
+                return;
+        buffer_printf(&text, "the baseline is older than the ledger: it knows of events up to %llu, and %llu was recorded; what changed "
+                      "since it was made is found by comparing with it, and told again",
+                      (unsigned long long)recorder->known_sequence, (unsigned long long)recorder->behind);
+        event.message = buffer_string(&text);
+        event_add(&event, "nephronix.baseline.sequence", FIELD_NUMBER, value_number(recorder->known_sequence));
+        event_add(&event, "nephronix.ledger.sequence", FIELD_NUMBER, value_number(recorder->behind));
+        diagnostics_warn("%s", event.message);
+        (void)engine_notice(recorder->engine, &event);
+}
+
 void recorder_attach(struct recorder *recorder, struct engine *engine) {
         recorder->engine = engine;
         if (recorder->first_standing > 0)
                 tell_harm(recorder, recorder->first_standing, false);
         recorder->first_standing = LEDGER_STANDS;
+        tell_behind(recorder);
         tell_seals(recorder);
 }
 
@@ -945,11 +990,17 @@ uint64_t recorder_next_sequence(struct recorder *recorder) {
         uint64_t fact = get_number_fact(recorder, "sequence");
         uint64_t after = ledger_last_sequence(recorder->ledger) + 1;
 
+        if (after <= recorder->behind) /* and the ledger lacks it, too */
+                after = recorder->behind + 1;
         return fact > after ? fact : after;
 }
 
 uint64_t recorder_ledger_sequence(const struct recorder *recorder) {
         return recorder->first_ledger_sequence;
+}
+
+uint64_t recorder_known_sequence(const struct recorder *recorder) {
+        return recorder->known_sequence;
 }
 
 bool recorder_restored(const struct recorder *recorder) {

@@ -36,6 +36,8 @@ void recorder_attach(struct recorder *recorder, struct engine *engine);
 uint64_t recorder_next_sequence(struct recorder *recorder);
 /* The last event in the ledger when it was opened; 0: the ledger was empty. */
 uint64_t recorder_ledger_sequence(const struct recorder *recorder);
+/* The last event that the baseline knew of then; 0: it never had one. */
+uint64_t recorder_known_sequence(const struct recorder *recorder);
 /* An earlier run noted what is not settled yet: the first round must settle it. */
 bool recorder_restored(const struct recorder *recorder);
 /* Wall clock of the last round that was kept; 0: never. */

@@ -54,6 +54,8 @@ int journal_open(struct journal *journal, int folder, struct buffer *ret) {
         r = read_all(journal->file, ret);
         if (r < 0)
                 journal_done(journal);
+        else
+                journal->unsynced = ret->size > 0;
         return r;
 }
 
@@ -144,11 +146,22 @@ int journal_append(struct journal *journal, uint64_t generation, struct buffer *
                 (void)journal_cut(journal, journal->size);
         else
                 journal->size += record->size;
+        journal->unsynced |= r == 0;
         return r;
+}
+
+int journal_sync(struct journal *journal) {
+        if (!journal->unsynced)
+                return 0;
+        if (fdatasync(journal->file) < 0 || fsync(journal->folder) < 0)
+                return -errno;
+        journal->unsynced = false;
+        return 0;
 }
 
 int journal_cut(struct journal *journal, size_t size) {
         journal->size = size;
+        journal->unsynced &= size > 0;
         journal->stuck = journal->file >= 0 && ftruncate(journal->file, (off_t)size) < 0;
         return journal->stuck ? -errno : 0;
 }

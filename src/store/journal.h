@@ -21,6 +21,7 @@ struct journal {
         int file;               /* owned; -1: there is none yet */
         size_t size;            /* up to where the records are good */
         bool stuck;             /* behind that lies what could not be cut off */
+        bool unsynced;          /* some of it is not on disk for good */
 };
 
 #define JOURNAL_NULL ((struct journal){ .folder = -1, .file = -1 })
@@ -38,6 +39,9 @@ void journal_begin(struct buffer *record);
 /* Fills in the head and writes. The file is made when it is first needed. -ENOBUFS: it would grow too large. At an error
  * nothing was appended. */
 int journal_append(struct journal *journal, uint64_t generation, struct buffer *record);
+
+/* What was appended is on disk for good, the name of the file too. Costs nothing if it was before. */
+int journal_sync(struct journal *journal);
 
 /* Drops everything behind this size. If that fails, appending tries it again first. */
 int journal_cut(struct journal *journal, size_t size);

@@ -776,6 +776,13 @@ static void baseline_note_abort(struct baseline *baseline) {
         notes_drop(&from_interface(baseline)->notes);
 }
 
+static int baseline_note_sync(struct baseline *baseline) {
+        struct lmdb_baseline *lmdb = from_interface(baseline);
+        int r = check_noting(lmdb);
+
+        return r < 0 ? r : journal_sync(&lmdb->journal);
+}
+
 static uint64_t baseline_last_number(struct baseline *baseline) {
         return from_interface(baseline)->notes.next_number - 1;
 }
@@ -927,6 +934,7 @@ static const struct baseline_ops operations = {
         .last_number = baseline_last_number,
         .note_commit = baseline_note_commit,
         .note_abort = baseline_note_abort,
+        .note_sync = baseline_note_sync,
         .noted = baseline_noted,
         .get_fact = baseline_get_fact,
         .outbox = baseline_outbox,

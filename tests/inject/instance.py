@@ -34,6 +34,7 @@ class Run:
         self.state, self.tree = folder + "/state/s", folder + "/tree"
         self.staged = []
         self.process = None
+        self.boot = None # of its own: what is started finds this boot id
         self.environment = dict(os.environ, LC_ALL="C.UTF-8")
         self.environment.pop("NOTIFY_SOCKET", None)
         for path in (folder, folder + "/state", self.tree):
@@ -62,8 +63,13 @@ class Run:
             return struct.unpack("QQ", file.read(16))
 
     def start(self):
-        self.process = subprocess.Popen([daemon, "--config", self.folder + "/nephronix.conf", "--foreground"], cwd="/",
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        arguments = [daemon, "--config", self.folder + "/nephronix.conf", "--foreground"]
+        if self.boot:
+            with open(self.folder + "/boot_id", "w") as file:
+                file.write(self.boot + "\n")
+            arguments = ["unshare", "--mount", "sh", "-c",
+                         'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', self.folder + "/boot_id"] + arguments
+        self.process = subprocess.Popen(arguments, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(self.folder + "/stderr", "ab"), env=self.environment)
 
     def gone(self):
@@ -171,7 +177,10 @@ class Run:
         faults, sequences = [], []
         for line in self.lines():
             try:
-                sequences.append(json.loads(line)["event"]["sequence"])
+                event = json.loads(line)
+                sequences.append(event["event"]["sequence"])
+                if event["event"]["action"] in ("baseline-rolled-back", "baseline-missing"):
+                    faults.append("nobody touched the baseline: %s" % event["message"])
             except (ValueError, KeyError):
                 faults.append("a line of the ledger is torn: %r" % line[:80])
         if sequences != list(range(1, len(sequences) + 1)):

@@ -8,7 +8,7 @@ was told exactly once. Says "ok - ..." and "not ok - ..." as the system tests do
 
 NEPHRONIX_PREFIX: the copy under test. NEPHRONIX_INJECT: inject.so. NEPHRONIX_POINTS: how many points (0: all).
 NEPHRONIX_SEED: what to choose and, in "power", what has reached the disk."""
-import concurrent.futures, json, os, random, shutil, struct, sys, tempfile, time
+import concurrent.futures, json, os, random, shutil, struct, sys, tempfile, time, uuid
 
 from instance import Run, Trouble, seed
 
@@ -204,6 +204,7 @@ def cut(base, index, at, records, recorded, acts):
     with open(folder + "/nephronix.conf", "w") as file:
         file.write(text.replace("Path=%s/tree" % folder, "Path=%s/tree" % recorded))
     run.tree = recorded + "/tree"
+    run.boot = str(uuid.UUID(int=luck.getrandbits(128)))
     os.chmod(folder + "/nephronix.conf", 0o644)
     for path, content in sorted(disk.after_cut(luck).items()):
         place = path.replace(recorded + "/state", folder + "/state", 1)

@@ -731,6 +731,10 @@ static int baseline_note_commit(struct baseline *baseline, bool durable) {
         return 0;
 }
 
+static int baseline_note_sync(struct baseline *baseline) {
+        return from_interface(baseline)->open ? -EBUSY : 0;
+}
+
 static int baseline_noted(struct baseline *baseline, const char *name, struct bytes above,
                           int (*note)(void *context, const char *name, struct bytes key, bool gone), void *context) {
         struct state *state = from_interface(baseline)->noted;
@@ -813,6 +817,7 @@ static const struct baseline_ops operations = {
         .last_number = baseline_last_number,
         .note_commit = baseline_note_commit,
         .note_abort = baseline_note_abort,
+        .note_sync = baseline_note_sync,
         .noted = baseline_noted,
         .get_fact = baseline_get_fact,
         .outbox = baseline_outbox,

@@ -95,6 +95,20 @@ static void test_append(void **state) {
         assert_content("");
 }
 
+static void test_sync(void **state) {
+        (void)state;
+        assert_int_equal(journal_sync(&journal), 0);
+        assert_int_equal(append(1, "one"), 0);
+        assert_true(journal.unsynced);
+        assert_int_equal(journal_sync(&journal), 0);
+        assert_false(journal.unsynced);
+        assert_content("1:one ");
+        assert_true(journal.unsynced); /* of whoever wrote it nobody knows whether he synced it */
+        assert_int_equal(append(1, "two"), 0);
+        assert_int_equal(journal_cut(&journal, 0), 0);
+        assert_false(journal.unsynced);
+}
+
 static void test_torn_and_flipped(void **state) {
         _cleanup_buffer_ struct buffer content = BUFFER_NULL;
         const size_t first = JOURNAL_HEAD + 3;
@@ -205,6 +219,7 @@ static void test_huge(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_append, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_torn_and_flipped, set_up, tear_down),
                 cmocka_unit_test(test_zeros),
                 cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),

@@ -30,6 +30,10 @@ static struct tree tree;
 static const char *truth = "one", *content; /* NULL: it has none */
 static enum end end = ENDS;
 static bool acting;             /* the change is under way */
+static const char *const boots[] = {
+        "11111111-2222-3333-4444-555555555555", "66666666-7777-8888-9999-000000000000", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+};
+static const char *boot = "11111111-2222-3333-4444-555555555555";
 static struct baseline_ops ops;
 static const struct baseline_ops *real;
 
@@ -171,7 +175,7 @@ static void begin(struct life *life, bool once) {
         recorder.watches = engine.watches = &life->watch;
         recorder.n_watches = engine.n_watches = 1;
         recorder.sinks = sinks;
-        recorder.event_host = (struct event_host){ .name = "host", .version = "0" };
+        recorder.event_host = (struct event_host){ .name = "host", .boot_id = boot, .version = "0" };
         assert_int_equal(recorder_new(&recorder, &life->recorder), 0);
         engine.clock = &life->clock;
         engine.out = recorder_out(life->recorder);
@@ -438,6 +442,166 @@ static void test_text_diff(void **state) {
         tree_remove(&tree);
 }
 
+/* ---- a baseline that is older than the ledger ---- */
+
+static const char *const kept_files[] = { "data.mdb", "journal" };
+
+/* Of what lies in 'from' below the tree, what is a baseline's. */
+static void copy_baseline(const char *from, const char *to) {
+        tree_folder(&tree, to);
+        for (size_t i = 0; i < sizeof(kept_files) / sizeof(kept_files[0]); i++) {
+                _cleanup_free_ char *source = NULL, *target = NULL;
+                char name[100], block[4096];
+                int in, out;
+                ssize_t n;
+
+                (void)snprintf(name, sizeof(name), "%s/%s", from, kept_files[i]);
+                source = tree_path(&tree, name);
+                (void)snprintf(name, sizeof(name), "%s/%s", to, kept_files[i]);
+                target = tree_path(&tree, name);
+                (void)unlink(target);
+                in = open(source, O_RDONLY | O_CLOEXEC);
+                if (in < 0)
+                        continue;
+                out = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                assert_true(out >= 0);
+                while ((n = read(in, block, sizeof(block))) > 0)
+                        assert_int_equal(write(out, block, (size_t)n), n);
+                (void)close(in);
+                (void)close(out);
+        }
+}
+
+static void remove_in(const char *folder, const char *beginning) {
+        _cleanup_free_ char *path = tree_path(&tree, folder);
+        struct dirent **entries = NULL;
+        int n = scandir(path, &entries, NULL, alphasort), at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        for (int i = 0; i < n; i++) {
+                if (entries[i]->d_name[0] != '.' && strncmp(entries[i]->d_name, beginning, strlen(beginning)) == 0)
+                        assert_int_equal(unlinkat(at, entries[i]->d_name, 0), 0);
+                free(entries[i]);
+        }
+        free(entries);
+        (void)close(at);
+}
+
+static const char *next; /* what the truth changes to */
+
+static void whole_life(bool once) {
+        struct life life;
+
+        begin(&life, once);
+        change(&life, next);
+        stop(&life);
+}
+
+/* The change is noted and told, and nothing of it settled. */
+static void killed_life(bool once) {
+        struct life life;
+
+        begin(&life, once);
+        now_ns += SECOND / 2;
+        truth = next;
+        engine_hint(life.engine, &(const struct hint){ .watch = "things", .key = bytes_of_string("alpha"), .source = "fake" });
+        assert_int_equal(engine_flush(life.engine), 0);
+        (void)raise(SIGKILL);
+}
+
+static void live(void (*life)(bool once), const char *to) {
+        next = to;
+        in_child(life, false);
+        truth = to;
+        now_ns += 100 * SECOND;
+}
+
+static void assert_said(const char *what, size_t rolled_back, size_t changes) {
+        size_t said = count_in_ledger("\"baseline-rolled-back\""), told = count_in_ledger("\"thing-changed\"");
+
+        if (said != rolled_back || told != changes)
+                fail_msg("%s: said %zu times, not %zu; %zu changes, not %zu", what, said, rolled_back, told, changes);
+}
+
+static void begin_story(void) {
+        tree_make(&tree);
+        end = ENDS;
+        truth = "one";
+        boot = boots[0];
+        live(whole_life, "two");
+        copy_baseline("state/baseline", "old");
+}
+
+static void test_rolled_back_after_stop(void **state) {
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                begin_story();
+                live(whole_life, "three");
+                assert_said("nothing happened to it", 0, 2);
+                boot = boots[i];
+                copy_baseline("old", "state/baseline");
+                live(whole_life, "three");
+                assert_said("put back", 1, 3);
+                live(whole_life, "four");
+                assert_said("said once", 1, 4);
+                tree_remove(&tree);
+        }
+}
+
+/* In another boot it may have been the power; in the same one what was noted cannot be lost. */
+static void test_rolled_back_after_kill(void **state) {
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                begin_story();
+                live(killed_life, "three");
+                boot = boots[i];
+                copy_baseline("old", "state/baseline");
+                live(whole_life, "three");
+                assert_said("put back after a kill", i == 0, 3);
+                tree_remove(&tree);
+        }
+}
+
+static void test_not_rolled_back(void **state) {
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                begin_story();
+                live(killed_life, "three");
+                live(killed_life, "four");
+                boot = boots[i];
+                live(whole_life, "four");
+                assert_said("killed", 0, 3);
+                live(killed_life, "five");
+                boot = boots[2];
+                remove_in("state/baseline", "journal");
+                live(whole_life, "five");
+                assert_said("the power was cut", 0, 5);
+                remove_in("state/ledger", "events-");
+                live(whole_life, "five");
+                assert_said("the ledger is gone", 0, 0);
+                assert_int_equal(count_in_ledger("\"ledger-gone\""), 1);
+                remove_in("state/ledger", "");
+                live(whole_life, "five");
+                assert_said("its seals, too", 0, 0);
+                remove_in("state/baseline", "");
+                live(whole_life, "six");
+                assert_said("there is none", 0, 1);
+                tree_remove(&tree);
+        }
+}
+
+static void test_rolled_back_without_ledger(void **state) {
+        (void)state;
+        begin_story();
+        live(whole_life, "three");
+        live(whole_life, "four");
+        copy_baseline("old", "state/baseline");
+        remove_in("state/ledger", "events-");
+        live(whole_life, "four");
+        assert_said("the seals know it", 1, 1);
+        assert_int_equal(count_in_ledger("\"sequence\":1,"), 0);
+        tree_remove(&tree);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crash),
@@ -445,6 +609,10 @@ int main(void) {
                 cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_text_diff),
+                cmocka_unit_test(test_rolled_back_after_stop),
+                cmocka_unit_test(test_rolled_back_after_kill),
+                cmocka_unit_test(test_not_rolled_back),
+                cmocka_unit_test(test_rolled_back_without_ledger),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
