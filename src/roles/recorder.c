@@ -833,9 +833,10 @@ static int open_folders(struct recorder *recorder) {
         return buffer_error(&path);
 }
 
-/* A disk that is full is no reason not to watch: what is found waits, and alerts go out. */
+/* A disk that is full is no reason not to watch: what is found waits, and alerts go out. Nor is a baseline for which there is no
+ * address space. */
 static bool is_full(int error) {
-        return error == -ENOSPC || error == -EDQUOT;
+        return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
 /* The event up to which a baseline of this host must know, whatever befell it. Before a line is appended the baseline has its number,

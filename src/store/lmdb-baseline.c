@@ -60,6 +60,7 @@ static MDB_dbi write_table(const struct lmdb_baseline *lmdb, enum lmdb_table tab
 /* After the first failure LMDB only says that the transaction is spoilt; the caller gets to hear by what. */
 static int explain(struct lmdb_baseline *lmdb, int r) {
         r = lmdb_error_of_disk(lmdb->session.environment.write, r);
+        lmdb->session.environment.full |= r == -EFBIG;
         if (r == -ECANCELED)
                 return lmdb->trouble ? lmdb->trouble : -EIO;
         if (r < 0 && r != -ENAMETOOLONG && r != -EINVAL && !lmdb->trouble)
@@ -499,7 +500,7 @@ static int baseline_get_fact(struct baseline *baseline, const char *name, void *
 static void forget_transaction(struct lmdb_baseline *lmdb, bool rest) {
         lmdb->session.transaction = lmdb->session.part = NULL;
         lmdb->session.generation++;
-        if (rest || lmdb->changes > RESTING_CHANGES)
+        if (lmdb_environment_needs_room(&lmdb->session.environment) || rest || lmdb->changes > RESTING_CHANGES)
                 lmdb_environment_rest(&lmdb->session.environment);
 }
 

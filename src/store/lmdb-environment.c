@@ -17,9 +17,19 @@ enum {
         SNAPSHOT_TRIES = 10,
 };
 
-/* Address space, not memory: the file grows as it is written. */
+/* Address space, not memory: the file grows as it is written. Where there is not so much (RLIMIT_AS, 32 bits) less will do; a map of
+ * which half is in use is made larger, if there is more. */
 #define MAP_SIZE_WANTED (sizeof(void *) >= 8 ? (size_t)1 << 34 : (size_t)1 << 30)
+#define MAP_SIZE_MOST (sizeof(void *) >= 8 ? MAP_SIZE_WANTED << 8 : MAP_SIZE_WANTED)
 #define MAP_SIZE_LEAST ((size_t)64 << 20)
+#define MAP_GROWTH 4
+
+static size_t map_first, map_most;
+
+void lmdb_environment_limit_map(size_t first, size_t most) {
+        map_first = first;
+        map_most = most;
+}
 
 #define FORMAT_FACT ".format"
 
@@ -68,12 +78,14 @@ static int close_on_exec(MDB_env *env) {
         return fcntl(file, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
-static int open_env(const char *folder, unsigned flags, MDB_env **ret) {
+static int open_env(const char *folder, unsigned flags, size_t wanted, MDB_env **ret, size_t *ret_got) {
+        size_t map_size = wanted;
+        MDB_envinfo info;
         MDB_env *env;
         int rc, r;
 
         /* An environment that could not be opened can only be closed, so each size is a new try. */
-        for (size_t map_size = MAP_SIZE_WANTED;; map_size /= 2) {
+        for (;; map_size /= 2) {
                 rc = mdb_env_create(&env);
                 if (rc)
                         return lmdb_error(rc);
@@ -89,21 +101,25 @@ static int open_env(const char *folder, unsigned flags, MDB_env **ret) {
                         return lmdb_error(rc);
         }
         r = close_on_exec(env);
+        if (r == 0)
+                r = lmdb_error(mdb_env_info(env, &info)); /* a file that is larger has a larger map */
         if (r < 0) {
                 mdb_env_close(env);
                 return r;
         }
         *ret = env;
+        *ret_got = info.me_mapsize;
         return 0;
 }
 
 /* Without a lock file a reader sees torn pages if a daemon writes meanwhile; but where none can be made or opened,
  * as on a disk mounted read-only, it is that or nothing. */
 static int open_reader_env(const char *folder, MDB_env **ret) {
-        int r = open_env(folder, MDB_RDONLY, ret);
+        size_t got;
+        int r = open_env(folder, MDB_RDONLY, MAP_SIZE_WANTED, ret, &got);
 
         if (r == -EROFS || r == -EACCES || r == -EPERM || r == -ENOSPC || r == -EDQUOT)
-                r = open_env(folder, MDB_RDONLY | MDB_NOLOCK, ret);
+                r = open_env(folder, MDB_RDONLY | MDB_NOLOCK, MAP_SIZE_WANTED, ret, &got);
         return r;
 }
 
@@ -173,13 +189,14 @@ static int sync_folder(const char *folder) {
 
 /* Opens what is known to be sound. */
 static int open_envs(struct lmdb_environment *environment, bool *ret_made) {
+        size_t got;
         int r;
 
         *ret_made = false;
         if (environment->reader)
                 r = environment->read ? 0 : open_reader_env(environment->folder, &environment->read);
         else
-                r = open_env(environment->folder, 0, &environment->write);
+                r = open_env(environment->folder, 0, environment->map_wanted, &environment->write, &environment->map_got);
         if (r < 0)
                 return r;
 
@@ -192,7 +209,7 @@ static int open_envs(struct lmdb_environment *environment, bool *ret_made) {
                 if (r == 0 && *ret_made)
                         r = sync_folder(environment->folder);
                 if (r == 0)
-                        r = open_env(environment->folder, MDB_RDONLY | MDB_NOLOCK, &environment->read);
+                        r = open_env(environment->folder, MDB_RDONLY | MDB_NOLOCK, environment->map_got, &environment->read, &got);
                 if (r < 0)
                         return r;
         } else {
@@ -261,7 +278,8 @@ int lmdb_environment_open(struct lmdb_environment *environment, const char *fold
         bool made = false;
         int r = 0;
 
-        *environment = (struct lmdb_environment){ .folder = strdup(folder), .reader = reader, .lock = -1 };
+        *environment = (struct lmdb_environment){ .folder = strdup(folder), .reader = reader, .lock = -1,
+                                                  .map_wanted = map_first ? map_first : MAP_SIZE_WANTED };
         if (!environment->folder)
                 return -ENOMEM;
         if (!reader)
@@ -276,6 +294,8 @@ int lmdb_environment_open(struct lmdb_environment *environment, const char *fold
                 lmdb_environment_close(environment);
                 return r;
         }
+        if (lmdb_environment_needs_room(environment)) /* the file is larger than any map at first */
+                lmdb_environment_rest(environment);
         return made;
 }
 
@@ -292,6 +312,23 @@ void lmdb_environment_rest(struct lmdb_environment *environment) {
         /* The pages of a large transaction were single blocks all over the heap. */
         (void)malloc_trim(0);
 #endif
+}
+
+bool lmdb_environment_needs_room(struct lmdb_environment *environment) {
+        size_t most = map_most ? map_most : MAP_SIZE_MOST, used;
+        MDB_envinfo info;
+        MDB_stat stat;
+
+        if (!environment->write || mdb_env_info(environment->write, &info) || mdb_env_stat(environment->write, &stat))
+                return false;
+        used = (info.me_last_pgno + 1) * stat.ms_psize;
+        if (!environment->full && (used <= info.me_mapsize / 2 || (environment->refused && used <= environment->refused + environment->refused / 8)))
+                return false;
+        if (environment->map_wanted > environment->map_got || environment->map_got >= most) /* tried before */
+                environment->refused = used;
+        environment->map_wanted = environment->map_got >= most / MAP_GROWTH ? most : environment->map_got * MAP_GROWTH;
+        environment->full = false;
+        return environment->map_wanted > environment->map_got;
 }
 
 void lmdb_environment_close(struct lmdb_environment *environment) {

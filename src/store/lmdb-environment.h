@@ -19,6 +19,9 @@ struct lmdb_environment {
         int lock;               /* owned; the folder, locked by the one writer; -1 for a reader */
         MDB_env *write, *read;  /* owned; write NULL for a reader; both NULL after lmdb_environment_rest() */
         MDB_txn *idle;          /* owned; a read transaction without a snapshot, to be renewed; or NULL */
+        size_t map_wanted, map_got;     /* bytes of address space */
+        size_t refused;                 /* so many bytes were in use when there was not more to be had; 0: never */
+        bool full;                      /* what was to be written did not fit into the map */
         MDB_dbi write_tables[LMDB_TABLES], read_tables[LMDB_TABLES];
 };
 
@@ -31,6 +34,13 @@ void lmdb_environment_close(struct lmdb_environment *environment);
 /* LMDB keeps the memory of its largest transaction, and after a failed commit it refuses work: close the file, and
  * open it again at the next begin. No transaction may be open. */
 void lmdb_environment_rest(struct lmdb_environment *environment);
+
+/* The file is about to outgrow the map, or did: after lmdb_environment_rest() it is opened with a larger one. Not while a transaction
+ * is open. */
+bool lmdb_environment_needs_room(struct lmdb_environment *environment);
+
+/* How large the map is at first, and at most; for tests. 0: as ever. */
+void lmdb_environment_limit_map(size_t first, size_t most);
 
 /* Also forgets the slots of readers that died. */
 int lmdb_environment_begin_write(struct lmdb_environment *environment, MDB_txn **ret);

@@ -14,6 +14,7 @@ int lmdb_error(int rc) {
         case MDB_NOTFOUND:
                 return -ENOENT;
         case MDB_MAP_FULL:
+                return -EFBIG;
         case MDB_TXN_FULL:
                 return -ENOSPC;
         case MDB_DBS_FULL:

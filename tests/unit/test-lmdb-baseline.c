@@ -17,6 +17,7 @@
 #include "baseline-folder.h"
 #include "baseline-text.h"
 #include "lmdb-baseline.h"
+#include "lmdb-environment.h"
 
 static const struct field fields[] = {
         { .name = "n", .kind = FIELD_NUMBER },
@@ -488,6 +489,144 @@ static void test_full_disk(void **state) {
         assert_records_of(baseline, "boot", "k:n=1,t= l:n=2,t=");
 }
 
+/* ---- the map ---- */
+
+enum { MAP_FIRST = 1 << 20 };
+
+static size_t map_size(void) {
+        MDB_envinfo info;
+        MDB_env *env;
+
+        assert_int_equal(mdb_env_create(&env), 0);
+        assert_int_equal(mdb_env_open(env, folder.path, MDB_RDONLY | MDB_NOLOCK, 0600), 0);
+        assert_int_equal(mdb_env_info(env, &info), 0);
+        mdb_env_close(env);
+        return info.me_mapsize;
+}
+
+static int try_many(unsigned first, unsigned count) {
+        char key[16], text[1000];
+        struct record record = { .values = { value_number(1), value_bytes(bytes_of(text, sizeof(text))) } };
+        int r = CALL(begin);
+
+        memset(text, 't', sizeof(text));
+        for (unsigned i = first; r == 0 && i < first + count; i++) {
+                snprintf(key, sizeof(key), "k%07u", i);
+                record.key = bytes_of_string(key);
+                r = CALL(put, "boot", fields, &record);
+        }
+        if (r < 0) {
+                CALL(abort);
+                return r;
+        }
+        return CALL(commit);
+}
+
+static void with_map(size_t first, size_t most) {
+        lmdb = lmdb_baseline_close(lmdb);
+        baseline_folder_remove(&folder);
+        baseline_folder_make(&folder);
+        lmdb_environment_limit_map(first, most);
+        reopen(LMDB_BASELINE_E_NEW);
+}
+
+/* In steps that are small beside it, it grows before it is full: nothing ever fails. */
+static void test_map_grows(void **state) {
+        (void)state;
+        with_map(MAP_FIRST, 0);
+        FINE(begin);
+        put("users", "k", 7, BYTES_NULL);
+        FINE(commit);
+        for (unsigned round = 0; round < 200; round++)
+                assert_int_equal(try_many(round * 50, 50), 0);
+        assert_int_equal(count_records("boot"), 10000);
+        assert_records_of(baseline, "users", "k:n=7,t=");
+        assert_sound();
+        lmdb = lmdb_baseline_close(lmdb);
+        assert_true(map_size() >= 16 * MAP_FIRST);
+        reopen(LMDB_BASELINE_OK); /* with a first map that is smaller than the file */
+        assert_int_equal(count_records("boot"), 10000);
+        assert_int_equal(try_many(10000, 50), 0);
+        lmdb_environment_limit_map(0, 0);
+}
+
+/* What does not fit is refused as a whole, once; there is room when it is tried again. */
+static void test_map_grows_for_one_large_transaction(void **state) {
+        unsigned tries = 0;
+
+        (void)state;
+        with_map(MAP_FIRST, 0);
+        assert_int_equal(try_many(0, 50), 0);
+        assert_int_equal(try_many(50, 10000), -EFBIG);
+        assert_int_equal(count_records("boot"), 50);
+        while (try_many(50, 10000) < 0)
+                assert_true(++tries < 4);
+        assert_int_equal(count_records("boot"), 10050);
+        assert_sound();
+        lmdb_environment_limit_map(0, 0);
+}
+
+/* Where there is no more address space it stays as it is, whole: what is known stays known. */
+static void test_map_cannot_grow(void **state) {
+        _cleanup_buffer_ struct buffer problem = BUFFER_NULL;
+        unsigned kept = 0, failed = 0;
+
+        (void)state;
+        with_map(MAP_FIRST, 2 * MAP_FIRST);
+        for (unsigned round = 0; round < 100; round++) {
+                int r = try_many(round * 50, 50);
+
+                assert_true(r == 0 || r == -EFBIG);
+                kept += r == 0 ? 50 : 0;
+                failed += r < 0;
+                assert_int_equal(count_records("boot"), kept);
+        }
+        assert_true(kept > 500 && failed > 50);
+        assert_sound();
+        lmdb = lmdb_baseline_close(lmdb);
+        assert_true(map_size() <= 2 * MAP_FIRST);
+        reopen(LMDB_BASELINE_OK);
+        assert_int_equal(count_records("boot"), kept);
+        lmdb_environment_limit_map(MAP_FIRST, 0); /* when there is more, it is taken */
+        assert_int_equal(try_many(90000, 5000), -EFBIG);
+        for (unsigned tries = 0; tries < 4 && try_many(90000, 5000) < 0;)
+                tries++;
+        assert_int_equal(count_records("boot"), kept + 5000);
+        assert_sound();
+        lmdb_environment_limit_map(0, 0);
+}
+
+/* What is noted when the map is full waits in the journal, and is there for the next start. */
+static void test_notes_of_a_full_map(void **state) {
+        struct record record = { .key = bytes_of_string("noted"), .values = { value_number(5) } };
+        _cleanup_buffer_ struct buffer room = BUFFER_NULL;
+        char big[200000];
+        int r;
+
+        (void)state;
+        memset(big, 'x', sizeof(big));
+        with_map(MAP_FIRST, MAP_FIRST);
+        FINE(begin);
+        FINE(set_known, "boot", fields);
+        FINE(commit);
+        for (unsigned i = 0; i < 5; i++)
+                FINE(note_file, OUTBOX_TEXT, bytes_of(big, sizeof(big)));
+        FINE(note_put, "boot", fields, &record);
+        FINE(note_commit, true);
+        r = CALL(begin);
+        if (r == 0)
+                r = CALL(commit);
+        assert_int_equal(r, -EFBIG);
+        assert_int_equal(CALL(get, "boot", fields, bytes_of_string("noted"), &room, &record), 1);
+        reopen(LMDB_BASELINE_OK);
+        assert_int_equal(CALL(get, "boot", fields, bytes_of_string("noted"), &room, &record), 1);
+        lmdb_environment_limit_map(0, 0);
+        reopen(LMDB_BASELINE_OK);
+        FINE(begin);
+        FINE(commit);
+        assert_records_of(baseline, "boot", "noted:n=5");
+}
+
 /* Writes past our code into a table of a closed baseline. */
 static void put_raw(const char *table, const void *key, size_t key_size, const void *value, size_t value_size) {
         MDB_val k = { .mv_size = key_size, .mv_data = (void *)(uintptr_t)key };
@@ -567,6 +706,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_short_file, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_map_grows, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_map_grows_for_one_large_transaction, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_map_cannot_grow, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_notes_of_a_full_map, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_contents_checked, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_unknown_format, set_up, tear_down),
         };

@@ -9,6 +9,7 @@
 
 #include "engine.h"
 #include "lmdb-baseline.h"
+#include "lmdb-environment.h"
 #include "recorder.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -401,6 +402,51 @@ static void test_full(void **state) {
         tree_remove(&tree);
 }
 
+/* What is to be known does not fit into the baseline's map, and there is none that is larger: that is alerted, what was known stays, and
+ * what is noted is told all the same, once. */
+static void full_map_life(bool once) {
+        static char large[3 << 20];
+        struct life life;
+
+        memset(large, 'x', sizeof(large) - 1);
+        lmdb_environment_limit_map(1 << 20, 2 << 20);
+        begin(&life, once);
+        change(&life, "one and a half");
+        now_ns += 10 * SECOND;
+        content = large;
+        truth = "two";
+        for (int i = 0; i < 4; i++) {
+                engine_hint(life.engine, &(const struct hint){ .watch = "things", .source = "fake" });
+                now_ns += 10 * SECOND;
+                assert_int_equal(engine_round(life.engine, true), -EFBIG);
+        }
+        assert_int_equal(recorder_trouble(life.recorder), -EFBIG);
+        assert_int_equal(count_in("alerts", "cannot be kept"), 1);
+        assert_int_equal(count_in_ledger("\"thing-changed\""), 2);
+        lmdb_environment_limit_map(1 << 20, 0);
+        for (int i = 0; i < 4 && recorder_trouble(life.recorder) < 0; i++) {
+                now_ns += 10 * SECOND;
+                (void)engine_round(life.engine, true);
+        }
+        assert_int_equal(recorder_trouble(life.recorder), 0);
+        stop(&life);
+        assert_int_equal(count_in_ledger("\"recording-blocked\""), 1);
+        assert_int_equal(count_in_ledger("\"recording-resumed\""), 1);
+        lmdb_environment_limit_map(0, 0);
+}
+
+static void test_full_map(void **state) {
+        (void)state;
+        end = ENDS - 1;
+        tree_make(&tree);
+        truth = "one";
+        in_child(full_map_life, false);
+        in_child(later_life, false);
+        assert_int_equal(count_in_ledger("\"thing-changed\""), 2);
+        assert_int_equal(count_in("log", "it is two now"), 1);
+        tree_remove(&tree);
+}
+
 static void text_life(bool once) {
         static char many[4096];
         struct life life;
@@ -608,6 +654,7 @@ int main(void) {
                 cmocka_unit_test(test_crash_and_once),
                 cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_full),
+                cmocka_unit_test(test_full_map),
                 cmocka_unit_test(test_text_diff),
                 cmocka_unit_test(test_rolled_back_after_stop),
                 cmocka_unit_test(test_rolled_back_after_kill),
