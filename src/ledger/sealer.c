@@ -105,8 +105,8 @@ static int open_seals(int folder) {
         return TAKE_FD(fd);
 }
 
-/* The last seal: 1, 0 if there is none, -EBADMSG if the last line is none, or negative errno. */
-static int last_seal(int fd, struct seal *ret, uint8_t ret_key[SSHSIG_KEY_SIZE]) {
+/* The last seal, by which key, and where its line begins: 1, 0 if there is none, -EBADMSG if the last line is none, or negative errno. */
+static int last_seal(int fd, struct seal *ret, uint8_t ret_key[SSHSIG_KEY_SIZE], off_t *ret_begin) {
         char room[SEAL_LINE_MAX + 2];
         struct stat stat;
         ssize_t n;
@@ -125,8 +125,25 @@ static int last_seal(int fd, struct seal *ret, uint8_t ret_key[SSHSIG_KEY_SIZE])
                 return -EBADMSG;
         before = memrchr(room, '\n', (size_t)(end - room));
         before = before ? before + 1 : room;
+        *ret_begin = stat.st_size > (off_t)sizeof(room) ? stat.st_size - (off_t)sizeof(room) + (before - room) : before - room;
         r = seal_read(bytes_of(before, (size_t)(end - before)), ret, ret_key);
         return r < 0 ? (r == -ENOMEM ? r : -EBADMSG) : 1;
+}
+
+/* A seal that could neither be synced nor cut off again: its line stays, but its key does not go on to the next, and signs its number
+ * once more. 1: it is cut off; 0: there is none; or negative errno. */
+static int cut_unfinished(int fd, uint64_t number, const uint8_t seed[SEAL_SEED_SIZE]) {
+        struct seal last;
+        uint8_t key[SSHSIG_KEY_SIZE], own[SSHSIG_KEY_SIZE];
+        off_t begin;
+        int r = last_seal(fd, &last, key, &begin);
+
+        if (r <= 0)
+                return r == -EBADMSG ? 0 : r;
+        seal_key(seed, own);
+        if (last.number != number || memcmp(key, own, sizeof(own)) != 0)
+                return 0;
+        return ftruncate(fd, begin) < 0 ? -errno : 1;
 }
 
 static int append_signer(int folder, const uint8_t key[SSHSIG_KEY_SIZE]) {
@@ -175,10 +192,11 @@ static int find_key(struct sealer *sealer) {
         struct seal last = { .number = 0 };
         uint8_t key[SSHSIG_KEY_SIZE];
         int r, have, have_next, standing = SEALER_STANDS;
+        off_t begin;
 
         if (seals < 0)
                 return seals;
-        r = last_seal(seals, &last, key);
+        r = last_seal(seals, &last, key, &begin);
         if (r < 0 && r != -EBADMSG)
                 return r;
         have = read_key(sealer->keys, KEY_NAME, &now);
@@ -190,6 +208,14 @@ static int find_key(struct sealer *sealer) {
                 now = next;
         }
         sodium_memzero(&next, sizeof(next));
+        if (r == 1 && have == 0) {
+                int cut = cut_unfinished(seals, be64toh(now.number), now.seed);
+
+                if (cut < 0)
+                        return cut;
+                if (cut > 0)
+                        r = last_seal(seals, &last, key, &begin);
+        }
         if (r == 1) {
                 sealer->last = last.last;
                 memcpy(sealer->boot_id, last.boot_id, sizeof(sealer->boot_id));
@@ -284,6 +310,9 @@ static int append_seal(struct sealer *sealer, const struct seal *seal) {
         fd = open_seals(sealer->ledger); /* opened each time: it may have been moved since */
         if (fd < 0)
                 return fd;
+        r = cut_unfinished(fd, seal->number, sealer->seed);
+        if (r < 0)
+                return r;
         if (fstat(fd, &stat) < 0)
                 return -errno;
         r = write_all(fd, buffer_bytes(&line));
@@ -292,7 +321,7 @@ static int append_seal(struct sealer *sealer, const struct seal *seal) {
         if (r == 0 && stat.st_size == 0 && fsync(sealer->ledger) < 0)
                 r = -errno;
         if (r < 0)
-                (void)!ftruncate(fd, stat.st_size); /* what stays is cut off by the next start */
+                (void)!ftruncate(fd, stat.st_size); /* what stays is cut off by the next */
         return r;
 }
 

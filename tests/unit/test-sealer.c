@@ -194,7 +194,7 @@ static void test_crashes(void **state) {
         static const uint8_t zeros[48];
         struct lines seals;
 
-        for (int step = 0; step < 5; step++) {
+        for (int step = 0; step < 7; step++) {
                 int fd;
 
                 fd = open(key, O_RDONLY | O_CLOEXEC);
@@ -225,12 +225,21 @@ static void test_crashes(void **state) {
                         tree_write(&folder->tree, "seal/key", zeros, sizeof(zeros));
                         tree_write(&folder->tree, "seal/key.new", after, sizeof(after));
                         break;
+                case 4: /* it could not be synced, nor cut off again, and the daemon ended */
+                        tree_write(&folder->tree, "seal/key", before, sizeof(before));
+                        break;
+                case 5: /* or went on */
+                        tree_write(&folder->tree, "seal/key", before, sizeof(before));
+                        lines_write(&folder->tree, SEALS, &seals, 0, seals.count - 1);
+                        break;
                 default: /* all of it */
                         break;
                 }
-                lines_done(&seals);
                 open_sealer(&sealed);
                 assert_int_equal(sealed.standing, SEALER_STANDS);
+                if (step == 5)
+                        lines_write(&folder->tree, SEALS, &seals, 0, seals.count);
+                lines_done(&seals);
                 write_sealed(&sealed, 1);
                 assert_int_equal(access(next, F_OK), -1);
                 assert_verdict(&sealed, "after a crash", VERIFY_FINE, 0, 0, "");
