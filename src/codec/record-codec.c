@@ -50,18 +50,19 @@ static bool take_byte(struct bytes *rest, uint8_t *ret) {
 }
 
 static bool take_varint(struct bytes *rest, uint64_t *ret) {
+        const uint8_t *data = rest->data;
         uint64_t number = 0;
-        uint8_t byte;
 
-        for (unsigned shift = 0; shift < 64; shift += 7) {
-                if (!take_byte(rest, &byte))
-                        return false;
+        for (unsigned i = 0, shift = 0; i < rest->size && shift < 64; i++, shift += 7) {
+                uint8_t byte = data[i];
+
                 /* One number has one form: no bits beyond 64, no empty last byte. */
                 if ((shift == 63 && byte > 1) || (shift > 0 && byte == 0))
                         return false;
                 number |= (uint64_t)(byte & 0x7f) << shift;
                 if (!(byte & 0x80)) {
                         *ret = number;
+                        *rest = bytes_of(data + i + 1, rest->size - i - 1);
                         return true;
                 }
         }
@@ -108,33 +109,38 @@ void record_encode(struct buffer *buffer, const struct field *fields, const stru
 
 /* FIELD_KEY_PATH: the path that the key stands for. */
 static int build_path(struct bytes key, struct buffer *scratch, struct value *ret) {
+        uint8_t *path;
+
         buffer_clear(scratch);
-        buffer_append_byte(scratch, '/');
-        buffer_append_bytes(scratch, key);
-        if (buffer_error(scratch) < 0)
+        path = buffer_room(scratch, key.size + 1);
+        if (!path)
                 return -ENOMEM;
-        for (size_t i = 1; i < scratch->size; i++)
-                if (scratch->data[i] == '\0')
-                        scratch->data[i] = '/';
+        path[0] = '/';
+        for (size_t i = 0; i < key.size; i++)
+                path[i + 1] = key.data[i] ? key.data[i] : '/';
+        scratch->size = key.size + 1;
         *ret = value_bytes(buffer_bytes(scratch));
         return 0;
 }
 
 int record_decode(struct bytes data, struct bytes key, const struct field *fields, struct buffer *scratch,
                   struct record *ret) {
-        size_t count = count_fields(fields), stored = 0, bit = 0;
+        size_t count = 0, stored = 0;
+        uint64_t present = 0;
         struct value path = { .present = false };
         struct bytes presence;
         uint8_t format;
         int r;
 
-        for (size_t i = 0; i < count; i++)
-                stored += is_stored(&fields[i]);
+        for (; count < RECORD_FIELDS_MAX && fields[count].name; count++)
+                stored += is_stored(&fields[count]);
         if (!take_byte(&data, &format) || format != RECORD_FORMAT || !take_run(&data, (stored + 7) / 8, &presence))
                 return -EBADMSG;
         if (stored % 8 && presence.data[stored / 8] >> (stored % 8))
                 return -EBADMSG;
 
+        for (size_t i = 0; i < presence.size; i++)
+                present |= (uint64_t)presence.data[i] << 8 * i;
         memset(ret->values, 0, sizeof(ret->values));
         ret->key = key;
         for (size_t i = 0; i < count; i++) {
@@ -152,8 +158,8 @@ int record_decode(struct bytes data, struct bytes key, const struct field *field
                                 *value = path;
                         continue;
                 }
-                value->present = presence.data[bit / 8] >> (bit % 8) & 1;
-                bit++;
+                value->present = present & 1;
+                present >>= 1;
                 if (!value->present)
                         continue;
                 if (field_is_bytes(&fields[i])) {

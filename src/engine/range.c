@@ -75,6 +75,9 @@ static int range_next(struct stream *stream, struct record *ret) {
                 if (r != 0)
                         return r;
         }
+        /* all that there is, as a rule: the record goes straight through */
+        if (range->committed && range->within.size == 0 && range->notes.size == range->place && range->have_pending < 0)
+                return stream_next(range->committed, ret);
         for (;;) {
                 int order = -1;
 

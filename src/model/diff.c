@@ -10,6 +10,12 @@ void diff_init(struct diff *diff, const struct field *fields, struct stream *kno
                         diff->has_costly = true;
                 if (fields[i].flags & FIELD_LOOKED)
                         diff->looked = (int)i;
+                if (i >= RECORD_FIELDS_MAX)
+                        continue;
+                if (fields[i].flags & (FIELD_EVIDENCE | FIELD_CHANGED))
+                        diff->evidence[diff->n_evidence++] = (uint8_t)i;
+                else if (!(fields[i].flags & (FIELD_COSTLY | FIELD_QUIET | FIELD_LOOKED | FIELD_KEY_PATH)))
+                        diff->others[diff->n_others++] = (uint8_t)i;
         }
 }
 
@@ -63,9 +69,10 @@ static int check_order(struct diff *diff, struct bytes key) {
  * filesystem with coarse stamps): evidence that young when we last looked is none. */
 static bool evidence_holds(const struct diff *diff, const struct record *known, const struct record *now) {
         uint64_t changed = 0, looked = 0;
-        bool dated = false, seen = false;
+        bool dated = false;
 
-        for (size_t i = 0; diff->fields[i].name; i++) {
+        for (size_t n = 0; n < diff->n_evidence; n++) {
+                size_t i = diff->evidence[n];
                 const struct field *field = &diff->fields[i];
 
                 if ((field->flags & FIELD_EVIDENCE) && !value_equal(field, &known->values[i], &now->values[i]))
@@ -74,14 +81,23 @@ static bool evidence_holds(const struct diff *diff, const struct record *known, 
                         changed = now->values[i].number;
                         dated = true;
                 }
-                if ((field->flags & FIELD_LOOKED) && known->values[i].present) {
-                        looked = known->values[i].number;
-                        seen = true;
-                }
         }
         if (!dated)
                 return true;
-        return seen && looked > changed && looked - changed > diff->tick_ns;
+        if (diff->looked >= 0 && known->values[diff->looked].present)
+                looked = known->values[diff->looked].number;
+        return looked > changed && looked - changed > diff->tick_ns;
+}
+
+/* Where the evidence holds: what is neither evidence nor taken over with it. */
+static bool others_equal(const struct diff *diff, const struct record *known, const struct record *now) {
+        for (size_t n = 0; n < diff->n_others; n++) {
+                size_t i = diff->others[n];
+
+                if (!value_equal(&diff->fields[i], &known->values[i], &now->values[i]))
+                        return false;
+        }
+        return true;
 }
 
 static void take_over(const struct diff *diff, const struct record *known, struct record *now) {
@@ -215,19 +231,21 @@ static int report(struct diff *diff, const struct record *before, const struct r
 }
 
 /* The costly fields have to be read: now, or with those of others. */
-static int complete_and_report(struct diff *diff, const struct record *before, struct record *now) {
+static int complete_and_report(struct diff *diff, const struct record *before, const struct record *found) {
         uint64_t bytes = 0;
-        int r = diff->window_bytes ? diff->events->defer(diff->events, now, &bytes) : 0;
+        int r = diff->window_bytes ? diff->events->defer(diff->events, found, &bytes) : 0;
+        struct record now;
 
         if (r < 0)
                 return r;
         if (r > 0)
-                return wait(diff, before, now, true, true, bytes);
-        r = diff->events->complete(diff->events, now);
+                return wait(diff, before, found, true, true, bytes);
+        now = *found;
+        r = diff->events->complete(diff->events, &now);
         if (r < 0)
                 return r;
-        note_looked(diff, now);
-        return report(diff, before, now, true);
+        note_looked(diff, &now);
+        return report(diff, before, &now, true);
 }
 
 static int vanish_pending(struct diff *diff) {
@@ -240,17 +258,23 @@ static bool is_due(const struct diff *diff, const struct record *known) {
         return diff->asks_due && diff->events->due(diff->events, known);
 }
 
-static int compare_pending(struct diff *diff, struct record *now) {
-        int r;
+static int take_over_and_report(struct diff *diff, const struct record *found) {
+        struct record now = *found;
 
-        if (diff->has_costly && (diff->thorough || is_incomplete(diff, &diff->pending) ||
-                                 !evidence_holds(diff, &diff->pending, now) || is_due(diff, &diff->pending))) {
-                r = complete_and_report(diff, &diff->pending, now);
-        } else {
-                if (diff->has_costly)
-                        take_over(diff, &diff->pending, now);
+        take_over(diff, &diff->pending, &now);
+        return report(diff, &diff->pending, &now, false);
+}
+
+static int compare_pending(struct diff *diff, const struct record *now) {
+        int r = 0;
+
+        if (!diff->has_costly)
                 r = report(diff, &diff->pending, now, false);
-        }
+        else if (diff->thorough || is_incomplete(diff, &diff->pending) || !evidence_holds(diff, &diff->pending, now) ||
+                 is_due(diff, &diff->pending))
+                r = complete_and_report(diff, &diff->pending, now);
+        else if (!others_equal(diff, &diff->pending, now))
+                r = take_over_and_report(diff, now);
         return r < 0 ? r : advance(diff);
 }
 
@@ -277,11 +301,10 @@ int diff_unseen(struct diff *diff, struct bytes key) {
         return r;
 }
 
-int diff_feed(struct diff *diff, const struct record *record) {
-        struct record now = *record;
+int diff_feed(struct diff *diff, const struct record *now) {
         int r, order = 1;
 
-        r = check_order(diff, record->key);
+        r = check_order(diff, now->key);
         if (r < 0)
                 return r;
         diff->records++;
@@ -290,7 +313,7 @@ int diff_feed(struct diff *diff, const struct record *record) {
                 return r;
 
         while (diff->have_pending) {
-                order = bytes_compare(diff->pending.key, now.key);
+                order = bytes_compare(diff->pending.key, now->key);
                 if (order >= 0)
                         break;
                 r = vanish_pending(diff);
@@ -298,9 +321,9 @@ int diff_feed(struct diff *diff, const struct record *record) {
                         return r;
         }
         if (diff->have_pending && order == 0)
-                return compare_pending(diff, &now);
+                return compare_pending(diff, now);
 
-        return diff->has_costly ? complete_and_report(diff, NULL, &now) : report(diff, NULL, &now, false);
+        return diff->has_costly ? complete_and_report(diff, NULL, now) : report(diff, NULL, now, false);
 }
 
 static int end(struct diff *diff, const struct bytes *at) {

@@ -53,6 +53,8 @@ struct diff {
         uint64_t tick_ns;               /* evidence younger than this at the look before proves nothing */
 
         /* private */
+        uint8_t evidence[RECORD_FIELDS_MAX], others[RECORD_FIELDS_MAX]; /* places in the table, so that few are asked of each record */
+        size_t n_evidence, n_others;
         struct record pending;
         int have_pending;               /* 1, 0 at the end of known */
         bool primed, fed;

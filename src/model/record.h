@@ -94,7 +94,13 @@ size_t fields_count(const struct field *fields);
 /* Index of the field of that name, or -1. */
 int fields_find(const struct field *fields, const char *name);
 
-bool value_equal(const struct field *field, const struct value *a, const struct value *b);
+static inline bool value_equal(const struct field *field, const struct value *a, const struct value *b) {
+        if (a->present != b->present)
+                return false;
+        if (!a->present)
+                return true;
+        return field_is_bytes(field) ? bytes_equal(a->bytes, b->bytes) : a->number == b->number;
+}
 
 /* True if every compared field (not QUIET, not LOOKED) is the same; keys are not looked at. */
 bool record_equal(const struct field *fields, const struct record *a, const struct record *b);
