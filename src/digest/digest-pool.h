@@ -22,6 +22,7 @@ struct digest_job {
         int error;                      /* 0, or negative errno: see below */
         struct statx after;             /* of exactly the bytes that were digested (STATX_BASIC_STATS); if error is 0 */
         uint8_t blake2b[BLAKE2B_SIZE];  /* if error is 0 */
+        bool attributes;                /* false: it has no extended attributes, asked after that state was; if error is 0 */
 };
 
 /* Errors of a job besides those of open(2), read(2) and statx(2) themselves:

@@ -82,7 +82,7 @@ void page_cache_ask(int fd, const struct page_cache *cache, uint64_t from, uint6
 }
 
 void page_cache_drop(int fd, struct page_cache *cache, uint64_t to) {
-        for (unsigned first = 0, n; first < PAGE_CACHE_WINDOWS; first += n ? n : 1) {
+        for (unsigned first = 0, n; first < PAGE_CACHE_WINDOWS && cache->undropped; first += n ? n : 1) {
                 for (n = 0; first + n < PAGE_CACHE_WINDOWS && (first + n + 1) * cache->window <= to; n++) {
                         if (!(cache->undropped >> (first + n) & 1))
                                 break;

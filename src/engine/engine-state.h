@@ -258,6 +258,7 @@ void sweep_read(struct slot *slot, bool all);
 int sweep_keep_facts(struct engine *engine);
 void sweep_touch(struct slot *slot, struct bytes key);
 bool sweep_touched(const struct slot *slot, struct bytes key);
+void sweep_open_window(const struct engine *engine, const struct slot *slot, struct diff *diff);
 void sweep_fit_window(struct engine *engine, struct look *look, uint64_t took_ns);
 
 /* tell.c */

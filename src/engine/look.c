@@ -296,10 +296,8 @@ int look_collect(struct look *look) {
         look->diff.tick_ns = TICKS_UNSAFE * engine->options.clock->tick_ns;
 
         look->diff.asks_due = look->sliced && !look->learning;
-        if (look->sliced && !engine->unhurried) {
-                look->diff.window_bytes = look->diff.window_bytes ? slot->window_bytes : 0;
-                look->diff.window_records = slot->window_records;
-        }
+        if (look->sliced && look->diff.window_bytes)
+                sweep_open_window(engine, slot, &look->diff);
 
         r = kind->collect(slot->state, &request, &look->collector);
         if (look->stopped && r == -ECANCELED)

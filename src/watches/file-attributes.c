@@ -38,10 +38,20 @@ void file_attributes_done(struct file_attributes *attributes) {
         buffer_done(&attributes->value);
 }
 
+void file_attributes_clear(struct file_attributes *attributes) {
+        buffer_clear(&attributes->capabilities);
+        buffer_clear(&attributes->acl);
+        buffer_clear(&attributes->others);
+        buffer_clear(&attributes->label);
+        buffer_clear(&attributes->verity);
+}
+
 const char *file_attributes_flags(const struct statx *stat) {
         static _Thread_local char text[64];
         char *end = text;
 
+        if (!(stat->stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP | STATX_ATTR_ENCRYPTED | STATX_ATTR_VERITY)))
+                return NULL; /* nearly always, and asked of every file */
         for (size_t i = 0; i < ELEMENTS(flags); i++)
                 if (stat->stx_attributes & flags[i].bit) {
                         if (end != text)
@@ -183,11 +193,7 @@ int file_attributes_read(int directory, const char *name, struct file_attributes
         _cleanup_free_ char *path = NULL;
         int r;
 
-        buffer_clear(&ret->capabilities);
-        buffer_clear(&ret->acl);
-        buffer_clear(&ret->others);
-        buffer_clear(&ret->label);
-        buffer_clear(&ret->verity);
+        file_attributes_clear(ret);
         if (asprintf(&path, "/proc/self/fd/%d/%s", directory, name) < 0) {
                 path = NULL;
                 return -ENOMEM;

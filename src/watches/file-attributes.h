@@ -24,6 +24,7 @@ struct file_attributes {
 #define FILE_ATTRIBUTES_NULL ((struct file_attributes){ .names = BUFFER_NULL })
 
 void file_attributes_done(struct file_attributes *attributes);
+void file_attributes_clear(struct file_attributes *attributes);         /* as of a file that has none */
 
 /* Reads them of 'name' below directory ("." : itself), which may be of any type; no link is followed. Through /proc, for that asks one
  * call of a file without any. 0, or negative errno; a filesystem without extended attributes has none. */

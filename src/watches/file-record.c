@@ -65,10 +65,19 @@ static const char *type_name(mode_t mode) {
         }
 }
 
-/* "8:1" for every device number there is, written by hand: it is made for every file of every round. */
-static struct bytes device_text(unsigned major_number, unsigned minor_number, char room[24]) {
-        char *end = room + 24, *place = end;
+/* "8:1" for every device number there is. It is asked for every file of every round, and nearly always the one before. */
+static struct bytes device_text(unsigned major_number, unsigned minor_number) {
+        static _Thread_local struct {
+                unsigned major_number, minor_number;
+                struct bytes text;
+                char room[24];
+        } last;
+        char *end = last.room + sizeof(last.room), *place = end;
 
+        if (last.text.size && last.major_number == major_number && last.minor_number == minor_number)
+                return last.text;
+        last.major_number = major_number;
+        last.minor_number = minor_number;
         do
                 *--place = (char)('0' + minor_number % 10);
         while (minor_number /= 10);
@@ -76,7 +85,8 @@ static struct bytes device_text(unsigned major_number, unsigned minor_number, ch
         do
                 *--place = (char)('0' + major_number % 10);
         while (major_number /= 10);
-        return bytes_of(place, (size_t)(end - place));
+        last.text = bytes_of(place, (size_t)(end - place));
+        return last.text;
 }
 
 static uint64_t nanoseconds(struct statx_timestamp stamp) {
@@ -84,7 +94,6 @@ static uint64_t nanoseconds(struct statx_timestamp stamp) {
 }
 
 void file_record_fill(struct record *record, const struct statx *stat) {
-        static _Thread_local char device[24];
         struct value *values = record->values;
 
         values[FILE_TYPE] = value_string(type_name(stat->stx_mode));
@@ -92,7 +101,7 @@ void file_record_fill(struct record *record, const struct statx *stat) {
         values[FILE_USER] = value_number(stat->stx_uid);
         values[FILE_GROUP] = value_number(stat->stx_gid);
         values[FILE_INODE] = value_number(stat->stx_ino);
-        values[FILE_DEVICE] = value_bytes(device_text(stat->stx_dev_major, stat->stx_dev_minor, device));
+        values[FILE_DEVICE] = value_bytes(device_text(stat->stx_dev_major, stat->stx_dev_minor));
         /* A directory's size, links and times follow from what lies in it, and that is told entry by entry. */
         if (!S_ISDIR(stat->stx_mode)) {
                 values[FILE_SIZE] = value_number(stat->stx_size);
@@ -106,9 +115,8 @@ void file_record_fill(struct record *record, const struct statx *stat) {
                 values[FILE_FOLDER_CTIME] = value_number(nanoseconds(stat->stx_ctime));
         }
         values[FILE_FLAGS] = value_string(file_attributes_flags(stat));
-        for (size_t i = 0; i < FILE_FIELDS; i++)
-                if (file_fields[i].flags & (FIELD_COSTLY | FIELD_LOOKED | FIELD_TOLD))
-                        values[i].present = false;
+        for (size_t i = FILE_DIGEST; i < FILE_FIELDS; i++) /* costly, told or noted by the engine, all of them */
+                values[i].present = false;
         values[FILE_TARGET].present = false;
 }
 
@@ -318,11 +326,14 @@ int file_record_take_digest(struct record *record, const struct digest_job *job)
         return 0;
 }
 
-int file_record_attributes(int directory, const char *name, struct record *record, struct file_attributes *room) {
+int file_record_attributes(int directory, const char *name, bool none, struct record *record, struct file_attributes *room) {
         const struct value *flags = &record->values[FILE_FLAGS];
-        int r;
+        int r = 0;
 
-        r = file_attributes_read(directory, name, room);
+        if (none)
+                file_attributes_clear(room);
+        else
+                r = file_attributes_read(directory, name, room);
         if (r == 0 && flags->present && memmem(flags->bytes.data, flags->bytes.size, "verity", 6))
                 r = file_attributes_measure(directory, name, room);
         if (r == -ENOMEM)

@@ -72,8 +72,9 @@ int file_record_text(int directory, const char *name, struct record *record, str
 int file_record_log(int directory, const char *name, const struct record *before, struct record *record);
 
 /* Fills what 'name' below directory carries besides, after its digest was read: then what moved since moved the ctime that the
- * record has. The values' bytes are the buffers'. What cannot be read fills FILE_ERROR; lack of memory is a negative answer. */
-int file_record_attributes(int directory, const char *name, struct record *record, struct file_attributes *room);
+ * record has. 'none': it is known to have no extended attributes. The values' bytes are the buffers'. What cannot be read fills
+ * FILE_ERROR; lack of memory is a negative answer. */
+int file_record_attributes(int directory, const char *name, bool none, struct record *record, struct file_attributes *room);
 
 /* "EIO" and friends for the errors a read of a file gives; never NULL. Static. */
 const char *file_error_name(int error);

@@ -22,7 +22,8 @@ enum {
         DEPTH_MAX = 2100,               /* a 4,096-character path of one-letter names, and then some */
         LISTING_SIZE = 64 * 1024,
         CONDITIONS_MAX = 16,            /* of one look; the rest are counted */
-        FOLDERS_MAX = 128,              /* that a batch may hold open behind the walk */
+        FOLDERS_MAX = 4096,             /* that a batch may hold open behind the walk, */
+        FOLDERS_PART = 8,               /* and so many of the descriptors that we may have */
         KEPT_NAMES = 4096,              /* of a directory that long the names are kept while the walk rests in it */
         KEPT_BYTES = 1 << 20,           /* more memory than that is given back when a walk is over */
 };
@@ -79,7 +80,7 @@ struct files_state {
         struct place *places;           /* owned */
         struct digest_job *jobs;        /* owned; of those that were read */
         size_t n_places, places_capacity, n_jobs, next_job;
-        size_t n_folders;               /* that places hold, counted once in a row */
+        size_t n_folders, most_folders; /* that places hold, counted once in a row */
         struct buffer names;
         struct file_attributes attributes;
         struct buffer text;             /* of the file that was completed last */
@@ -162,11 +163,14 @@ void files_close(void *data) {
 int files_open(const struct watch_settings *settings, const struct host *host, void **ret_state) {
         const struct digest_pool_settings pool = { .threads = 1 };
         struct files_state *state = calloc(1, sizeof(*state));
+        long descriptors = sysconf(_SC_OPEN_MAX);
 
         if (!state)
                 return -ENOMEM;
         state->settings = settings;
         state->host = host;
+        state->most_folders = descriptors > 0 && descriptors / FOLDERS_PART < FOLDERS_MAX ? (size_t)descriptors / FOLDERS_PART
+                                                                                      : FOLDERS_MAX;
         state->listing = malloc(LISTING_SIZE);
         if (!state->listing || digest_pool_new(&pool, &state->pool) < 0) {
                 files_close(state);
@@ -193,7 +197,7 @@ static void say(struct files_state *state, struct collector *collector, const ch
 }
 
 /* The key of an absolute path: no leading '/', NUL between components (record.h, FIELD_KEY_PATH). A directory then sorts
- * before what lies in it, and that before its next sibling: the order of the walk. */
+ * before what lies in it, and that before its next sibling: the order of the walk, which makes it name by name (walk()). */
 static int make_key(struct files_state *state) {
         buffer_clear(&state->key);
         buffer_append(&state->key, state->path.data + 1, state->path.size - 1);
@@ -260,9 +264,6 @@ static int emit(struct files_state *state, struct collector *collector, struct f
         struct record record = { 0 };
         int r;
 
-        r = make_key(state);
-        if (r < 0)
-                return r;
         file_record_fill(&record, stat);
         if (has_made_up_inode(state, folder->fd, stat))
                 record.values[FILE_INODE].present = false;
@@ -325,9 +326,9 @@ static bool is_open_to_all(const struct files_state *state, const struct folder 
 }
 
 /* What is read behind the content. */
-static int complete_rest(struct files_state *state, struct record *record) {
+static int complete_rest(struct files_state *state, struct record *record, bool no_attributes) {
         struct folder *folder = state->folder;
-        int r = file_record_attributes(folder->fd, state->name, record, &state->attributes);
+        int r = file_record_attributes(folder->fd, state->name, no_attributes, record, &state->attributes);
 
         if (r < 0 || !state->settings->text || state->settings->policy != POLICY_FULL || !record->values[FILE_DIGEST].present)
                 return r;
@@ -348,7 +349,7 @@ int files_complete(void *data, struct record *record) {
         if (has_content(state, record))
                 r = file_record_digest(state->folder->fd, state->name, record, &state->digests);
         state->has_sha256 = r > 0;
-        return r < 0 ? r : complete_rest(state, record);
+        return r < 0 ? r : complete_rest(state, record, false);
 }
 
 int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
@@ -383,7 +384,7 @@ int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
                 state->n_folders++;
         place->folder->holders++;
         state->n_places++;
-        *ret_bytes = state->n_folders == FOLDERS_MAX ? UINT64_MAX : place->size;
+        *ret_bytes = state->n_folders >= state->most_folders ? UINT64_MAX : place->size;
         return 1;
 }
 
@@ -417,7 +418,7 @@ int files_complete_deferred(void *data, struct record *record) {
         state->has_sha256 = false;
         state->name = job->name;
         r = file_record_take_digest(record, job);
-        return r < 0 ? r : complete_rest(state, record);
+        return r < 0 ? r : complete_rest(state, record, job->error == 0 && !job->attributes);
 }
 
 int files_detail(void *data, const struct change *change, struct record *record) {
@@ -597,6 +598,7 @@ static enum passing passing_of(const struct files_state *state, struct bytes key
                        ? PASSING_THROUGH : PASSING_OVER;
 }
 
+/* 'path' and 'key' are those of the place. */
 static int visit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name) {
         bool passed = false;
         struct statx stat;
@@ -607,9 +609,6 @@ static int visit(struct files_state *state, struct collector *collector, struct 
         if (state->after.size) {
                 enum passing passing;
 
-                r = make_key(state);
-                if (r < 0)
-                        return r;
                 passing = passing_of(state, buffer_bytes(&state->key));
                 if (passing == PASSING_OVER)
                         return 0;
@@ -633,6 +632,7 @@ static int walk(struct files_state *state, struct collector *collector) {
                 struct frame *frame = &state->frames[state->n_frames - 1];
                 const uint32_t *offsets = (const void *)frame->offsets.data;
                 const char *name;
+                size_t size;
                 int r;
 
                 if (frame->next == frame->count) {
@@ -641,11 +641,16 @@ static int walk(struct files_state *state, struct collector *collector) {
                         continue;
                 }
                 name = (const char *)frame->text.data + offsets[frame->next++];
+                size = strlen(name);
                 buffer_truncate(&state->path, frame->path_size);
-                if (frame->path_size > 1)
+                buffer_truncate(&state->key, frame->path_size - 1); /* which is that of the folder still */
+                if (frame->path_size > 1) {
                         buffer_append_byte(&state->path, '/');
-                buffer_append_string(&state->path, name);
-                r = buffer_error(&state->path);
+                        buffer_append_byte(&state->key, '\0');
+                }
+                buffer_append(&state->path, name, size);
+                buffer_append(&state->key, name, size);
+                r = buffer_error(&state->path) < 0 ? -ENOMEM : buffer_error(&state->key);
                 if (r == 0)
                         r = visit(state, collector, frame->folder, name);
                 if (r < 0)
@@ -746,7 +751,9 @@ static int walk_part(struct files_state *state, struct collector *collector, int
                 folder = folder_new(TAKE_FD(here));
                 if (!folder)
                         return -ENOMEM;
-                r = visit(state, collector, folder, name);
+                r = make_key(state);
+                if (r == 0)
+                        r = visit(state, collector, folder, name);
                 return r < 0 ? r : walk(state, collector);
         }
         return r;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #include "digest-pool.h"
@@ -165,6 +166,21 @@ static void test_few_files(void **state) {
                 assert_int_equal(run(scene), 0);
                 check_all(scene);
         }
+}
+
+/* Whether there is more to ask for is known of each. */
+static void test_attributes(void **state) {
+        struct scene *scene = *state;
+        _cleanup_free_ char *path = tree_path(&scene->tree, "with");
+
+        add_file(scene, "with", 100);
+        add_file(scene, "without", 100);
+        if (setxattr(path, "user.test", "x", 1, 0) < 0)
+                skip(); /* a filesystem that has none */
+        assert_int_equal(run(scene), 0);
+        check_all(scene);
+        assert_true(job(scene, "with")->attributes);
+        assert_false(job(scene, "without")->attributes);
 }
 
 static void test_each_has_its_own_error(void **state) {
@@ -481,6 +497,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 POOL_TEST(test_files_of_unequal_length),
                 POOL_TEST(test_few_files),
+                POOL_TEST(test_attributes),
                 POOL_TEST(test_each_has_its_own_error),
                 POOL_TEST(test_changed_while_read),
                 POOL_TEST(test_replaced_by_a_link),

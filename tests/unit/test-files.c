@@ -1188,6 +1188,29 @@ static void test_batch_text(void **state) {
         watch_files.rest(look->state);
 }
 
+/* What is known to have no attributes is not asked for them again, and what has some is. */
+static void test_batch_attributes(void **state) {
+        struct look *look = *state;
+        _cleanup_free_ char *path = NULL;
+
+        tree_text(&look->tree, "boot/a", "a");
+        tree_text(&look->tree, "boot/x", "x");
+        path = tree_path(&look->tree, "boot/a");
+        if (setxattr(path, "user.test", "1", 1, 0) < 0)
+                skip(); /* a filesystem that has none */
+        watch_paths(look, "/boot", NULL);
+        look->test.collector.record = on_deferred;
+        assert_int_equal(collect(look), WATCH_OK);
+        assert_int_equal(watch_files.read_deferred(look->state), 0);
+        for (int i = 0; i < 2; i++) {
+                struct record record = { .values = { [FILE_PATH] = value_string("/kept") } };
+
+                assert_int_equal(watch_files.complete_deferred(look->state, &record), 0);
+                assert_int_equal(record.values[FILE_ATTRIBUTES].present, i == 0);
+        }
+        watch_files.rest(look->state);
+}
+
 static int on_deferred_last(struct collector *collector, const struct record *record) {
         struct look *look = container_of(collector, struct look, test.collector);
         uint64_t bytes = 0;
@@ -1197,10 +1220,19 @@ static int on_deferred_last(struct collector *collector, const struct record *re
         return look->answer;
 }
 
-/* However many folders there are, so many are not held open. */
+/* However many folders there are, no more are held open than an eighth of what we may. */
 static void test_batch_folders(void **state) {
         struct look *look = *state;
         size_t descriptors = open_descriptors();
+        struct rlimit before, few;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        few = (struct rlimit){ .rlim_cur = 1024, .rlim_max = before.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        watch_files.close(look->state);
+        look->state = NULL;
+        assert_int_equal(watch_files.open(&look->settings, &look->host, &look->state), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 
         for (int i = 0; i < 300; i++) {
                 char path[32];
@@ -1389,6 +1421,7 @@ int main(void) {
                 FILES_TEST(test_within),         FILES_TEST(test_within_hostile),
                 FILES_TEST(test_within_swapped), FILES_TEST(test_within_kernel_filesystem), FILES_TEST(test_mounted),
                 FILES_TEST(test_batch),          FILES_TEST(test_batch_folders), FILES_TEST(test_batch_text),
+                FILES_TEST(test_batch_attributes),
                 FILES_TEST(test_slices),         FILES_TEST(test_slices_swapped), FILES_TEST(test_slices_of_many),
         };
 

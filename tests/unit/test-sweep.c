@@ -325,6 +325,32 @@ static void test_thorough(void **state) {
         assert_slice(fixture, "2 baseline-created/1 alpha quiet count=4\n", true);
 }
 
+/* Nor does a slice end before what is to be read has been gathered: many at once are read faster. */
+static void test_thorough_batch(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *gamma;
+
+        fixture->count = 0;
+        gamma = add_fake(fixture, "gamma", costly_fields);
+        gamma->kind.can_resume = true;
+        gamma->record_ns = SECOND;
+        gamma->n_truths = 3;
+        for (size_t i = 0; i < 3; i++)
+                gamma->truths[i] = (struct truth){ &"a\0b\0c"[2 * i], "x", i, fixture->realtime_ns - SECOND, 100 };
+        defer_all(gamma);
+        start_engine(fixture, 1, 0);
+        assert_int_equal(run_round(fixture, true), 0);
+        assert_int_equal(gamma->completed, 3);
+        assert_int_equal(gamma->batches, 1);
+
+        gamma->truths[2].ctime = fixture->realtime_ns; /* while somebody waits, time is what counts */
+        gamma->truths[0].ctime = fixture->realtime_ns;
+        pass(fixture, INTERVAL);
+        assert_int_equal(run_round(fixture, false), 0);
+        assert_true(report_of(fixture, gamma).sweeping);
+        assert_int_equal(gamma->batches, 2);
+}
+
 /* ---- what is read again ---- */
 
 enum { RECORDS = 16, PERIOD = 100 };
@@ -459,6 +485,7 @@ int main(void) {
                 ENGINE_TEST(test_stale_names),
                 ENGINE_TEST(test_spoilt),
                 ENGINE_TEST(test_thorough),
+                ENGINE_TEST(test_thorough_batch),
                 ENGINE_TEST(test_rehash),
                 ENGINE_TEST(test_rehash_restart),
                 ENGINE_TEST(test_rehash_never),
