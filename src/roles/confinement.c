@@ -7,9 +7,11 @@
 #include <linux/perf_event.h>
 #include <linux/sockios.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "landlock.h"
 #include "privileges.h"
@@ -202,4 +204,51 @@ int confinement_pkgdb(const char *folder, enum confinement mode, struct buffer *
         };
 
         return give_up(places, no_capability, pkgdb_calls, mode, weaker);
+}
+
+/* ---- the courier ---- */
+
+/* Until it has become another user. */
+static const struct capability capabilities_for_ids[] = {
+        { CAP_SETUID, "to become the user nephronix" },
+        { CAP_SETGID, "to leave all other groups" },
+        { 0, NULL },
+};
+
+static const struct syscall_group courier_calls[] = {
+        COMMON_GROUPS,
+        { .why = "ledger and status page, as their modes and Landlock allow", .names = opening_calls },
+        { .why = "those who ask", .names = SYSCALLS("accept4") },
+        { .why = "talking to them", .names = connected_calls },
+        { .why = "syslog", .names = SYSCALLS("socket"), .mask = UINT32_MAX, SYSCALL_VALUES(AF_UNIX) },
+        { .why = "syslog", .names = SYSCALLS("connect") },
+        { .why = NULL },
+};
+
+int confinement_courier(const struct confinement_paths *paths, uid_t user, gid_t group, enum confinement mode, struct buffer *weaker) {
+        const struct landlock_place places[] = {
+                { paths->state, LANDLOCK_READ },
+                { paths->run, LANDLOCK_READ },
+                { "/etc/localtime", LANDLOCK_READ },
+                { "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE },
+                { NULL, 0 },
+        };
+        pid_t parent = getppid();
+        int r = privileges_no_new();
+
+        if (r == 0) {
+                r = landlock_enforce(places);
+                if (r == LANDLOCK_ABSENT)
+                        note_weaker(weaker, "this kernel has no Landlock");
+        }
+        if (r >= 0)
+                r = privileges_keep(capabilities_for_ids);
+        if (r >= 0)
+                r = privileges_become(user, group);
+        if (r < 0)
+                return r;
+        /* Another user is not told any more that the guard ended. */
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+                return -EPIPE;
+        return give_up(NULL, no_capability, courier_calls, mode, weaker);
 }

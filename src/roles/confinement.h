@@ -2,6 +2,8 @@
  * capabilities, system calls. What a role keeps stands in tables of confinement.c, a reason beside each entry. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "buffer.h"
 
 enum confinement {
@@ -24,3 +26,10 @@ int confinement_observer(enum confinement mode, struct buffer *weaker);
 
 /* nephronix-pkgdb, which reads the rpm database in this folder; who it runs as was decided before it was started (job.h). */
 int confinement_pkgdb(const char *folder, enum confinement mode, struct buffer *weaker);
+
+struct confinement_paths {
+        const char *state, *run;        /* StateDirectory=, RunDirectory= */
+};
+
+/* Becomes this user, for good. */
+int confinement_courier(const struct confinement_paths *paths, uid_t user, gid_t group, enum confinement mode, struct buffer *weaker);

@@ -16,6 +16,7 @@
 
 #include "channel.h"
 #include "clock.h"
+#include "courier-keeper.h"
 #include "diagnostics.h"
 #include "favours.h"
 #include "fd.h"
@@ -80,6 +81,7 @@ struct guard {
         bool observer_ready;            /* the one that runs now */
         struct buffer datagram;
         struct helper_user helper_user;
+        struct courier_keeper *courier; /* owned; NULL: none */
 
         /* what to tell the next observer about those before it, until it has noted that */
         struct message ends[ENDS_MAX];
@@ -117,6 +119,8 @@ static uint64_t cpu_of_observer(const struct guard *guard) {
 }
 
 static void on_beat(struct guard *guard) {
+        if (guard->courier)
+                courier_keeper_ask(guard->courier);
         guard->silent = 0;
         guard->beat_ns = clock_ns(CLOCK_MONOTONIC);
         guard->cpu_ns = cpu_of_observer(guard);
@@ -492,17 +496,17 @@ static int set_timer(struct guard *guard, uint64_t seconds) {
 }
 
 /* Of many that ended before one could note it the oldest are forgotten. */
-static void note_end(struct guard *guard, int status) {
+static const struct message *note_end(struct guard *guard, const char *role, pid_t pid, int status, const char *why) {
         if (guard->n_ends == ENDS_MAX)
                 memmove(&guard->ends[0], &guard->ends[1], --guard->n_ends * sizeof(guard->ends[0]));
-        guard->ends[guard->n_ends++] = (struct message){
+        guard->ends[guard->n_ends] = (struct message){
                 .type = MESSAGE_ROLE_ENDED,
-                .id = (uint32_t)guard->observer_pid,
+                .id = (uint32_t)pid,
                 .number = (uint64_t)(unsigned)status,
                 .at_ns = clock_ns(CLOCK_REALTIME),
-                .texts = { bytes_of_string("observer"), bytes_of_string(guard->end_why) },
+                .texts = { bytes_of_string(role), bytes_of_string(why) },
         };
-        guard->end_why = NULL;
+        return &guard->ends[guard->n_ends++];
 }
 
 /* What it asked for ends with it, except the hooks: an alert that went out is on its way, whoever sent it. */
@@ -584,11 +588,56 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
         }
         if (WIFEXITED(status))
                 diagnostics_warn("the observer ended with status %d", WEXITSTATUS(status));
-        note_end(guard, status);
+        (void)note_end(guard, "observer", guard->observer_pid, status, guard->end_why);
+        guard->end_why = NULL;
         forget_observer(guard);
         if (guard->failures <= 1 && lived_ns > PACE_S * NS_PER_S)
                 return start_again(guard);
         return set_timer(guard, guard->failures > 6 ? BACKOFF_MAX_S : UINT64_C(1) << (guard->failures - 1));
+}
+
+/* ---- the courier's life ---- */
+
+static void on_courier_ended(void *context, pid_t pid, int status, const char *why) {
+        struct guard *guard = context;
+        const struct message *end = note_end(guard, "courier", pid, status, why);
+
+        answer(guard, end, -1);
+}
+
+static void leave_to_courier(void *context) {
+        struct guard *guard = context;
+
+        (void)fd_close(guard->channel.fd);
+        (void)fd_close(guard->observer.fd);
+        (void)fd_close(guard->signals.fd);
+        (void)fd_close(guard->timer.fd);
+        (void)fd_close(guard->silence.fd);
+        (void)fd_close(guard->options->ready);
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                job_leave(guard->jobs[i].job);
+}
+
+/* Without it everything is watched and told; only nobody is answered. */
+static void start_courier(struct guard *guard) {
+        const struct courier_keeper_options options = {
+                .state_directory = guard->options->settings->state_directory,
+                .run_directory = guard->options->settings->run_directory,
+                .user = guard->helper_user,
+                .confinement = guard->options->observer.confinement,
+                .foreground = guard->options->foreground,
+                .ended = on_courier_ended,
+                .in_child = leave_to_courier,
+                .context = guard,
+        };
+        int r;
+
+        if (!guard->helper_user.own || guard->options->once || geteuid() != 0)
+                return;
+        helper_user_share(&guard->helper_user, options.state_directory, options.run_directory);
+        r = courier_keeper_new(guard->loop, &options, &guard->courier);
+        if (r < 0)
+                diagnostics_error(r, "there is no courier, and no control socket");
 }
 
 static int start_observer(struct guard *guard) {
@@ -620,6 +669,7 @@ static int start_observer(struct guard *guard) {
                 (void)fd_close(guard->options->ready);
                 for (size_t i = 0; i < JOBS_MAX; i++)
                         job_leave(guard->jobs[i].job);
+                courier_keeper_leave(guard->courier);
                 options.settings = guard->options->settings;
                 options.socket = ends[1];
                 status = observer_run(&options);
@@ -796,8 +846,10 @@ int guard_run(struct guard_options *options) {
                 guard.jobs[i].channel = -1;
         diagnostics_open("guard", options->foreground);
         guard.helper_user = helper_user_find();
-        options->observer.no_helper_user = !guard.helper_user.own;
+        options->observer.helper_user = guard.helper_user;
         r = open_loop(&guard);
+        if (r == 0)
+                start_courier(&guard);
         if (r == 0)
                 r = start_observer(&guard);
         if (r == 0)
@@ -805,6 +857,7 @@ int guard_run(struct guard_options *options) {
         if (r < 0)
                 diagnostics_error(r, "the guard ends");
         forget_observer(&guard);
+        guard.courier = courier_keeper_free(guard.courier);
         for (size_t i = 0; i < JOBS_MAX; i++)
                 if (guard.jobs[i].job)
                         end_job(&guard.jobs[i]);

@@ -14,3 +14,9 @@ struct helper_user {
 
 /* From /etc/passwd itself: asking the name service may load libraries and use the network, as root. */
 struct helper_user helper_user_find(void);
+
+/* Kills a process of that user's, and its process group if it leads one: as that user if it is out of our own reach (CAP_KILL). */
+void helper_user_kill(const struct helper_user *user, pid_t pid);
+
+/* Lets its group into StateDirectory= and RunDirectory=, and at the ledger, if they are still of group root. Modes say what it may. */
+void helper_user_share(const struct helper_user *user, const char *state_directory, const char *run_directory);

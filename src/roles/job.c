@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "fd.h"
+#include "helper-user.h"
 
 struct job {
         struct job_options options;
@@ -92,23 +93,10 @@ static void become(const struct job_options *options, int output) {
         _exit(127);
 }
 
-/* Under a user of its own it may be out of our reach (CAP_KILL): then as that user. */
 static void end_child(const struct job *job) {
-        bool done = kill(-job->pid, SIGKILL) == 0;
-        pid_t helper;
+        const struct helper_user user = { .user = job->user };
 
-        if (kill(job->pid, SIGKILL) == 0 || done || errno != EPERM)
-                return;
-        helper = fork();
-        if (helper == 0) {
-                if (syscall(SYS_setresuid, job->user, job->user, job->user) == 0) {
-                        (void)kill(-job->pid, SIGKILL);
-                        (void)kill(job->pid, SIGKILL);
-                }
-                _exit(0);
-        }
-        while (helper > 0 && waitpid(helper, NULL, 0) < 0 && errno == EINTR)
-                ;
+        helper_user_kill(&user, job->pid);
 }
 
 static void finish(struct job *job) {

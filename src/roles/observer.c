@@ -24,7 +24,6 @@
 #include "escape.h"
 #include "favours.h"
 #include "fd.h"
-#include "helper-user.h"
 #include "host-processes.h"
 #include "host-provenance.h"
 #include "loop.h"
@@ -773,9 +772,16 @@ static int confine(const struct observer *observer, struct start *start) {
 
         /* Linux before 5.11 counts maps against this, and who may raise it is about to go. A wish: a container may refuse. */
         (void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
+        /* Ledger, logs and status page are for this group to read, the courier and people. */
+        if (observer->options->helper_user.own && geteuid() == 0 &&
+            setresgid((gid_t)-1, observer->options->helper_user.group, (gid_t)-1) < 0) {
+                r = -errno;
+                diagnostics_error(r, "group " HELPER_USER_NAME);
+                return r;
+        }
         r = confinement_observer(observer->options->confinement, &start->weaker);
-        if (r >= 0 && observer->options->no_helper_user)
-                buffer_printf(&start->weaker, "%sthere is no user " HELPER_USER_NAME ": what needs no privilege runs as nobody",
+        if (r >= 0 && !observer->options->helper_user.own)
+                buffer_printf(&start->weaker, "%sthere is no user " HELPER_USER_NAME ": what needs no privilege runs as nobody, and there is no control socket",
                               start->weaker.size ? "; " : "");
         if (r < 0)
                 diagnostics_error(r, "the observer cannot give up its privileges");

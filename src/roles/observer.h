@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "confinement.h"
+#include "helper-user.h"
 #include "settings.h"
 #include "sink.h"
 #include "source.h"
@@ -19,7 +20,7 @@ struct observer_options {
         bool foreground, once;
         bool reloaded;                  /* this start follows a reload of the configuration */
         enum confinement confinement;
-        bool no_helper_user;            /* helper-user.h: there is none of our own */
+        struct helper_user helper_user; /* whose group may read what is written */
         const char *version;
         const char *helper_program;     /* path of nephronix-pkgdb, for the watch of ourselves; NULL: none */
 };

@@ -38,6 +38,12 @@ static int pkgdb(enum confinement mode, struct buffer *weaker) {
         return confinement_pkgdb("/var/lib", mode, weaker);
 }
 
+static int courier(enum confinement mode, struct buffer *weaker) {
+        const struct confinement_paths paths = { .state = "/var/lib", .run = "/run" };
+
+        return confinement_courier(&paths, 65534, 65534, mode, weaker);
+}
+
 static int ending_of(ritual confine, attempt what) {
         int status, r;
         pid_t child = fork();
@@ -284,6 +290,36 @@ static int read_database(void) {
         return NOT(open("/var/lib", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
+static void courier_is_ended_by(void **state) {
+        static const attempt attempts[] = {
+                execute, start_process, open_inet, open_inet6, open_packet, open_netlink, trace, mount_something, end_parent, change_user,
+                change_owner, change_mode, make_namespace, start_thread, look_at_programs, change_network, boot_again,
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(attempts); i++) {
+                int status = ending_of(courier, attempts[i]);
+
+                if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+                        print_error("attempt %zu: status 0x%x\n", i, (unsigned)status);
+                assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+        }
+}
+
+static void courier_reads_no_more(void **state) {
+        static const attempt attempts[] = { read_home, write_database, write_settings, read_anybodys_file };
+        int status;
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS(attempts); i++) {
+                status = ending_of(courier, attempts[i]);
+                assert_true(WIFEXITED(status));
+                assert_int_equal(WEXITSTATUS(status), REFUSED + EACCES);
+        }
+        status = ending_of(courier, read_database);
+        assert_int_equal(status, DONE);
+}
+
 static void pkgdb_is_ended_by(void **state) {
         static const attempt attempts[] = {
                 execute, start_process, open_inet, open_unix, open_netlink, trace, mount_something, end_parent, change_user,
@@ -362,6 +398,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(observer_is_ended_by),
                 cmocka_unit_test(observer_may),
+                cmocka_unit_test(courier_is_ended_by),
+                cmocka_unit_test(courier_reads_no_more),
                 cmocka_unit_test(pkgdb_is_ended_by),
                 cmocka_unit_test(pkgdb_reads_the_database_alone),
                 cmocka_unit_test(what_is_too_new_is_not_there),

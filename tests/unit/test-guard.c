@@ -88,6 +88,7 @@ static void play(void (*ask)(int socket)) {
 
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 settings->state_directory = strdup(scratch.root);
+                settings->run_directory = strdup(scratch.root);
                 settings->host_root = strdup("/");
                 exit(guard_run(&options));
         }
