@@ -16,6 +16,7 @@ static const struct {
 } views[] = {
         { "files", { "type", "mode", "user", "group", "size", "mtime", "path" } },
         { "self", { "type", "mode", "user", "group", "size", "mtime", "path" } },
+        { "setuid", { "mode", "user", "group", "capabilities", "mtime", "path" } },
         { "packages", { "name", "version", "architecture", "status", "description" } },
         { "modules", { "name", "size", "state", "taints", "signature", "version" } },
         { "bpf", { "object", "id", "type", "name", "tag", "user_id", "attach_target", "pinned" } },

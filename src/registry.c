@@ -20,6 +20,7 @@
 #include "process-connector.h"
 #include "processes.h"
 #include "self.h"
+#include "setuid.h"
 #include "socket-destroy.h"
 #include "timer.h"
 #include "uevent.h"
@@ -34,6 +35,7 @@ const struct watch *const registry_watches[] = {
         &watch_bpf,
         &watch_kernel_messages,
         &watch_files,
+        &watch_setuid,
         &watch_packages,
         &watch_self,
         NULL,

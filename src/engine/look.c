@@ -217,6 +217,24 @@ static int on_record(struct collector *collector, const struct record *record) {
         return look->sliced ? feed_slice(look, record) : diff_feed(&look->diff, record);
 }
 
+static int on_passed(struct collector *collector, struct bytes key) {
+        struct look *look = container_of(collector, struct look, collector);
+        struct buffer *end = &look->slot->sweep.end;
+
+        if (!look->sliced || key.size == 0)
+                return 0;
+        if (look->until.size) {
+                look->stopped = bytes_compare(key, look->until) >= 0;
+        } else if (sweep_slice_over(look->engine, look)) {
+                look->stopped = true;
+                buffer_clear(end);
+                buffer_append_bytes(end, key);
+                if (buffer_error(end) < 0)
+                        return -ENOMEM;
+        }
+        return look->stopped ? -ECANCELED : 0;
+}
+
 static int on_unseen(struct collector *collector, struct bytes key) {
         struct look *look = container_of(collector, struct look, collector);
 
@@ -283,6 +301,7 @@ int look_collect(struct look *look) {
 
         look->collector = (struct collector){
                 .record = on_record, .loss = on_loss, .condition = on_condition, .unseen = on_unseen,
+                .passed = on_passed,
         };
         look->events = (struct diff_events){
                 .change = on_change, .complete = on_complete, .refresh = on_refresh,

@@ -31,6 +31,10 @@ struct collector {
          * cannot be seen: what is known of them stays as it was. In key order among the records. 0 or negative, as above;
          * may be NULL. */
         int (*unseen)(struct collector *collector, struct bytes key);
+        /* Of a watch that hands over few of many it looks at: it has come by this key, and has nothing of it or before it that was not
+         * handed over. Now and then, so that a look at everything can be stopped there. In key order among the records. 0 or negative, as
+         * above; may be NULL. */
+        int (*passed)(struct collector *collector, struct bytes key);
 };
 
 struct collect_request {

@@ -849,7 +849,9 @@ static uint64_t recorded_sequence(const struct recorder *recorder) {
                 return 0;
         sealed = sealer_last(recorder->sealer);
         then = sealer_boot(recorder->sealer);
-        return now && then[0] && strcmp(now, then) == 0 && recorder->first_ledger_sequence > sealed ? recorder->first_ledger_sequence : sealed;
+        if (now && then[0] && strcmp(now, then) == 0 && recorder->first_ledger_sequence > sealed)
+                return recorder->first_ledger_sequence;
+        return sealed;
 }
 
 /* One that knows of nothing was never there: that is said by others. */
@@ -968,8 +970,9 @@ static void tell_behind(struct recorder *recorder) {
 
         if (!recorder->behind)
                 return;
-        buffer_printf(&text, "the baseline is older than the ledger: it knows of events up to %llu, and %llu was recorded; what changed "
-                      "since it was made is found by comparing with it, and told again",
+        buffer_printf(&text,
+                      "the baseline is older than the ledger: it knows of events up to %llu, and %llu was recorded; what "
+                      "changed since it was made is found by comparing with it, and told again",
                       (unsigned long long)recorder->known_sequence, (unsigned long long)recorder->behind);
         event.message = buffer_string(&text);
         event_add(&event, "nephronix.baseline.sequence", FIELD_NUMBER, value_number(recorder->known_sequence));

@@ -335,8 +335,8 @@ static int check_section(struct configuration *configuration, struct section *se
                 if (section->given[i].count == 0 || section_has_key(&configuration->sections, section, key))
                         continue;
                 where(configuration, section->given[i].items[0].origin);
-                buffer_printf(configuration->error, "%s= is for kind \"%s\" only, and \"%s\" is of kind \"%s\"",
-                              key->name, key->only, section->label, kind);
+                buffer_printf(configuration->error, "%s= is for kind \"%s\"%s%s%s only, and \"%s\" is of kind \"%s\"", key->name, key->only,
+                              key->also ? " and \"" : "", key->also ? key->also : "", key->also ? "\"" : "", section->label, kind);
                 return -EBADMSG;
         }
         if (section->kind == &section_alert) {
@@ -345,11 +345,11 @@ static int check_section(struct configuration *configuration, struct section *se
                                               " of kind \"exec\" needs a Hook=");
                 return 0;
         }
-        if (strcmp(kind, "files") == 0) {
+        if (strcmp(kind, "files") == 0 || strcmp(kind, "setuid") == 0) {
                 paths = section_given(section, "Path");
                 if (paths->count == 0)
                         return refuse_quoting(configuration, section->origin, "Watch ", section->label,
-                                              " of kind \"files\" needs a Path=");
+                                              kind[0] == 'f' ? " of kind \"files\" needs a Path=" : " of kind \"setuid\" needs a Path=");
                 drop_nested(paths);
         }
         return 0;

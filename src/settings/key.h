@@ -33,6 +33,7 @@ struct key {
         const char *only;       /* the one kind of watch or alert that has this key; NULL: all */
         const struct word *words; /* of a quantity: what stands for itself beside the range; may be NULL there */
         uint64_t least, most;   /* KEY_PATH: least 1 means not "/" */
+        const char *also;       /* a second kind that has it; NULL: none */
 };
 
 enum { KEYS_MAX = 16 };         /* of one section; the tables have room for the end behind it */

@@ -23,6 +23,7 @@ struct built_in {
 };
 
 static const char *const boot_paths[] = { "/boot", NULL };
+static const char *const setuid_paths[] = { "/", NULL };
 static const char *const config_paths[] = { "/etc", NULL };
 static const char *const system_paths[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", NULL };
 
@@ -76,6 +77,7 @@ static const struct built_in built_ins[] = {
         { "persistence", "files", persistence_paths, PRIORITY_HIGH, .optional = true, .text = true, .telling = 4 },
         { "config", "files", config_paths, PRIORITY_HIGH, .off = true, .optional = true, .text = true, .telling = 2 },
         { "system", "files", system_paths, PRIORITY_HIGH, .off = true, .optional = true, .telling = 1 },
+        { "setuid", "setuid", setuid_paths, PRIORITY_HIGH, .off = true, .crosses_mounts = true },
         { NULL },
         { "packages", "packages" },
         { "self", "self" },
@@ -261,7 +263,7 @@ bool section_has_key(const struct sections *sections, const struct section *sect
         if (!key->only)
                 return true;
         kind = section_kind_in_force(sections, section);
-        return kind && strcmp(kind, key->only) == 0;
+        return kind && (strcmp(kind, key->only) == 0 || (key->also && strcmp(kind, key->also) == 0));
 }
 
 const char *section_default(const struct sections *sections, const struct section *section, const struct key *key) {

@@ -31,6 +31,7 @@ enum whole { WHOLE_UNTRIED, WHOLE_MARKED, WHOLE_REFUSED };
 struct filesystem {
         uint64_t id;
         enum whole whole;
+        bool content;                   /* its mark tells of writes, too */
 };
 
 struct fanotify_state {
@@ -135,6 +136,8 @@ static uint64_t mask_of(const struct fanotify_state *state, enum file_mark kind)
                 return content;
         case FILE_MARK_DOOR:
                 return names;
+        case FILE_MARK_NAMES:
+                return names | FAN_ATTRIB | FAN_EVENT_ON_CHILD;
         default:
                 return names | content | FAN_EVENT_ON_CHILD;
         }
@@ -173,8 +176,15 @@ static int mark(struct file_rung *rung, int directory, const char *name, enum fi
         if (r < 0)
                 return r;
         filesystem = &state->filesystems[space];
-        if (whole && filesystem->whole == WHOLE_UNTRIED && kind == FILE_MARK_TREE)
-                filesystem->whole = add_mark(state, FAN_MARK_FILESYSTEM, kind, directory, name) < 0 ? WHOLE_REFUSED : WHOLE_MARKED;
+        if (whole && kind != FILE_MARK_FILE &&
+            (filesystem->whole == WHOLE_UNTRIED || (filesystem->whole == WHOLE_MARKED && kind == FILE_MARK_TREE && !filesystem->content))) {
+                r = add_mark(state, FAN_MARK_FILESYSTEM, kind, directory, name);
+                if (filesystem->whole == WHOLE_UNTRIED)
+                        filesystem->whole = r < 0 ? WHOLE_REFUSED : WHOLE_MARKED;
+                filesystem->content |= r == 0 && kind == FILE_MARK_TREE;
+                if (r < 0)
+                        whole = false;
+        }
         if (whole && filesystem->whole == WHOLE_MARKED) {
                 *ret_mechanism = FILE_BY_FILESYSTEM_MARK;
                 return 0;

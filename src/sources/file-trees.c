@@ -77,8 +77,17 @@ static bool kind_is_watched(const struct settings *settings, const char *kind) {
         return false;
 }
 
-static bool is_of_trees(const struct watch_settings *watch) {
-        return watch->enabled && (strcmp(watch->kind, "files") == 0 || strcmp(watch->kind, "self") == 0);
+static bool is_privileged(const struct watch_settings *watch) {
+        return strcmp(watch->kind, "setuid") == 0;
+}
+
+/* A mark on each directory of the machine would cost more than looking: without marks on filesystems looking has to do. */
+static bool is_of_trees(const struct file_trees *trees, const struct watch_settings *watch) {
+        bool whole = false;
+
+        for (size_t i = 0; i < trees->n_rungs; i++)
+                whole |= trees->rungs[i]->whole;
+        return watch->enabled && (strcmp(watch->kind, "files") == 0 || strcmp(watch->kind, "self") == 0 || (whole && is_privileged(watch)));
 }
 
 static bool has_tree(const struct file_trees *trees, const struct watch_settings *watch, const char *path) {
@@ -107,8 +116,9 @@ static int add_trees(struct file_trees *trees, size_t index) {
                 r = 0;
         for (size_t i = 0; i < now.count && r == 0; i++) {
                 struct file_tree tree = { .watch = watch->name, .excludes = &watch->excludes, .owned_path = now.items[i],
-                                          .crosses_mounts = watch->crosses_mounts };
+                                          .crosses_mounts = watch->crosses_mounts, .privileged = is_privileged(watch) };
 
+                tree.whole = tree.decided = tree.privileged;
                 tree.path = tree.owned_path;
                 if (tree.path[0] != '/' || has_tree(trees, watch, tree.path))
                         continue;
@@ -126,7 +136,7 @@ static int choose_trees(struct file_trees *trees) {
         int r = 0;
 
         for (size_t i = 0; i < settings->n_watches && r == 0; i++) {
-                if (!is_of_trees(&settings->watches[i]))
+                if (!is_of_trees(trees, &settings->watches[i]))
                         continue;
                 globs |= has_globs(&settings->watches[i]);
                 r = add_trees(trees, i);
@@ -175,6 +185,12 @@ static void add_hint(struct file_trees *trees, const struct file_tree *tree, str
                 flags |= HINT_WRITTEN;
         if (bits & FILE_EVENT_DIRECTORY && bits & FILE_EVENT_LEFT)
                 flags |= HINT_BELOW; /* nobody tells of each of those that went with it */
+        if (tree->privileged) {
+                /* Hardly any of them is one of its files: of what comes and goes nothing is told. */
+                flags &= HINT_BELOW;
+                if (!(bits & (FILE_EVENT_MADE | FILE_EVENT_ARRIVED | FILE_EVENT_GONE | FILE_EVENT_ATTRIBUTES)))
+                        return;
+        }
         if (tree->place)
                 key = BYTES_NULL;
         if ((bits & ~(unsigned)FILE_EVENT_DIRECTORY) == FILE_EVENT_WRITTEN) {
@@ -345,7 +361,7 @@ static int scan_entries(struct scan *scan, struct file_entry *parent, DIR *listi
                         continue;
                 if (type == DT_UNKNOWN && fstatat(dirfd(listing), entry->d_name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
                         type = S_ISDIR(status.st_mode) ? DT_DIR : S_ISREG(status.st_mode) ? DT_REG : DT_UNKNOWN;
-                if (type != DT_DIR && (type != DT_REG || scan->limit))
+                if (type != DT_DIR && (type != DT_REG || scan->limit || scan->tree->privileged))
                         continue;
                 buffer_truncate(&scan->path, path_size);
                 if (path_size > 1)
@@ -401,6 +417,8 @@ static int scan_directory(struct scan *scan, struct file_entry *parent, int dire
 
         if (depth > DEPTH_MAX || is_own(trees, buffer_string(&scan->path)))
                 return 0;
+        if (tree->privileged && mount_list_is_foreign(&trees->mount_list, (const char *)scan->path.data, scan->path.size))
+                return 0;
         if (is_beyond(scan, directory, name, depth))
                 return 0;
         fd = openat(directory, name, flags | O_NOATIME);
@@ -425,7 +443,7 @@ static int scan_directory(struct scan *scan, struct file_entry *parent, int dire
         }
         scan->directories++;
         if (!scan->limit) {
-                r = mark(trees, fd, ".", FILE_MARK_TREE, tree->whole, &id, &mechanism, NULL);
+                r = mark(trees, fd, ".", tree->privileged ? FILE_MARK_NAMES : FILE_MARK_TREE, tree->whole, &id, &mechanism, NULL);
                 if (r == -ENOMEM || r == -ENOENT) {
                         (void)fd_close(fd);
                         return r == -ENOMEM ? r : 0;
@@ -746,7 +764,8 @@ static void add_limit(struct buffer *text, const char *limit) {
 
 /* Says it for all trees of the watch of this one; the whole is said again only if it is different. */
 static void make_coverage(struct file_trees *trees, const struct file_tree *first, struct buffer *limits, struct coverage *ret) {
-        bool used[FILE_MECHANISMS] = { false }, files_left_out = false, links_unseen = false, content = false;
+        bool used[FILE_MECHANISMS] = { false }, files_left_out = false, links_unseen = false, content = false,
+             privileged = false;
         size_t unwatched = 0, unguarded = 0;
         int error = 0;
 
@@ -760,9 +779,10 @@ static void make_coverage(struct file_trees *trees, const struct file_tree *firs
                 for (size_t k = 0; k < tree->n_doors; k++)
                         if (!tree->top && tree->doors[k]->mechanism != FILE_BY_NOTHING)
                                 used[tree->doors[k]->mechanism] = true;
-                content |= !tree->place;
+                content |= !tree->place && !tree->privileged;
+                privileged |= tree->privileged;
                 files_left_out |= tree->files_left_out;
-                links_unseen |= !tree->place && (tree->by[FILE_BY_FILESYSTEM_MARK] > 0);
+                links_unseen |= !tree->place && !tree->privileged && (tree->by[FILE_BY_FILESYSTEM_MARK] > 0);
                 unwatched += tree->n_unwatched;
                 unguarded += tree->n_doors == 0 && !tree->top;
                 if (tree->error)
@@ -787,6 +807,12 @@ static void make_coverage(struct file_trees *trees, const struct file_tree *firs
                         add_limit(limits, "writes by a hard link outside the tree that is made later are not seen");
                 add_limit(limits, "writes through a mapping are seen when it is unmapped");
                 add_limit(limits, "writes to the device under the filesystem are not seen");
+        }
+        if (privileged) {
+                if (used[FILE_BY_INOTIFY])
+                        add_limit(limits, "inotify does not tell who");
+                add_limit(limits, "a file that is gone again at once is not seen");
+                add_limit(limits, "nor is another name of a file whose rights changed, until the next look at everything");
         }
         *ret = (struct coverage){
                 .watch = first->watch,
@@ -1045,7 +1071,7 @@ static void in_directory(struct file_trees *trees, struct file_entry *directory,
                 if (child && child->kind == FILE_ENTRY_FILE)
                         kill_entry(trees, child);
         }
-        if (event->bits & (FILE_EVENT_MADE | FILE_EVENT_ARRIVED) && directory->mechanism != FILE_BY_INOTIFY)
+        if (event->bits & (FILE_EVENT_MADE | FILE_EVENT_ARRIVED) && directory->mechanism != FILE_BY_INOTIFY && !tree->privileged)
                 add_pending(trees, &trees->pending, directory, name);
 }
 
@@ -1218,9 +1244,10 @@ static int settle(struct loop_file *file, uint32_t events) {
 
 static void touched(void *context, const struct mount_list *list, const struct mount *mount) {
         struct file_trees *trees = context;
+        bool local = mount_is_local(list, mount);
 
         for (size_t i = 0; i < trees->n_trees; i++)
-                if (mount_touches(mount_where(list, mount), trees->trees[i].path)) {
+                if ((local || !trees->trees[i].privileged) && mount_touches(mount_where(list, mount), trees->trees[i].path)) {
                         trees->trees[i].stale = true;
                         trees->trees[i].stale_pid = 0;
                 }
@@ -1347,7 +1374,7 @@ static void find_new_trees(struct file_trees *trees) {
         for (size_t i = 0; i < trees->settings->n_watches; i++) {
                 size_t first = trees->n_trees;
 
-                if (!is_of_trees(&trees->settings->watches[i]) || !has_globs(&trees->settings->watches[i]))
+                if (!is_of_trees(trees, &trees->settings->watches[i]) || !has_globs(&trees->settings->watches[i]))
                         continue;
                 if (add_trees(trees, i) == -ENOMEM)
                         out_of_memory(trees);

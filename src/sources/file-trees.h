@@ -13,7 +13,7 @@
 #include "mount-list.h"
 #include "source.h"
 
-enum file_mark { FILE_MARK_TREE, FILE_MARK_DOOR, FILE_MARK_FILE };
+enum file_mark { FILE_MARK_TREE, FILE_MARK_NAMES /* a tree whose content does not matter */, FILE_MARK_DOOR, FILE_MARK_FILE };
 
 /* One kernel facility that marks. Embedded in its owner. */
 struct file_rung {
@@ -35,6 +35,7 @@ struct file_tree {
         const struct strings *excludes; /* borrowed; NULL: none */
         const char *const *names;       /* of a place: what counts in this one directory, ends with NULL; NULL: a whole tree */
         bool crosses_mounts;            /* what is mounted below the top is marked, too */
+        bool privileged;                /* of kind "setuid": names, rights and capabilities count, and what mount-list.h calls local */
         bool place, whole, decided, stale, marks_files, present;
         uint32_t stale_pid;
         struct file_entry *top;         /* NULL: it is not there, or is no directory */

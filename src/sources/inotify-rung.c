@@ -45,7 +45,7 @@ static int mark(struct file_rung *rung, int directory, const char *name, enum fi
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", directory);
         descriptor = inotify_add_watch(inotify->file.fd, path,
                                        IN_ONLYDIR | IN_MASK_ADD | doors |
-                                       (kind == FILE_MARK_TREE ? IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE : 0));
+                                       (kind == FILE_MARK_TREE ? IN_ATTRIB | IN_MODIFY | IN_CLOSE_WRITE : kind == FILE_MARK_NAMES ? IN_ATTRIB : 0));
         if (descriptor < 0)
                 return -errno;
         ret_id->space = SPACE;

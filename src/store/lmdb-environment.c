@@ -17,8 +17,8 @@ enum {
         SNAPSHOT_TRIES = 10,
 };
 
-/* Address space, not memory: the file grows as it is written. Where there is not so much (RLIMIT_AS, 32 bits) less will do; a map of
- * which half is in use is made larger, if there is more. */
+/* Address space, not memory: the file grows as it is written. Where there is not so much (RLIMIT_AS, 32 bits) less will do; a
+ * map of which half is in use is made larger, if there is more. */
 #define MAP_SIZE_WANTED (sizeof(void *) >= 8 ? (size_t)1 << 34 : (size_t)1 << 30)
 #define MAP_SIZE_MOST (sizeof(void *) >= 8 ? MAP_SIZE_WANTED << 8 : MAP_SIZE_WANTED)
 #define MAP_SIZE_LEAST ((size_t)64 << 20)
@@ -322,7 +322,7 @@ bool lmdb_environment_needs_room(struct lmdb_environment *environment) {
         if (!environment->write || mdb_env_info(environment->write, &info) || mdb_env_stat(environment->write, &stat))
                 return false;
         used = (info.me_last_pgno + 1) * stat.ms_psize;
-        if (!environment->full && (used <= info.me_mapsize / 2 || (environment->refused && used <= environment->refused + environment->refused / 8)))
+        if (!environment->full && (used <= info.me_mapsize / 2 || used <= environment->refused + environment->refused / 8))
                 return false;
         if (environment->map_wanted > environment->map_got || environment->map_got >= most) /* tried before */
                 environment->refused = used;

@@ -35,8 +35,8 @@ void lmdb_environment_close(struct lmdb_environment *environment);
  * open it again at the next begin. No transaction may be open. */
 void lmdb_environment_rest(struct lmdb_environment *environment);
 
-/* The file is about to outgrow the map, or did: after lmdb_environment_rest() it is opened with a larger one. Not while a transaction
- * is open. */
+/* The file is about to outgrow the map, or did: after lmdb_environment_rest() it is opened with a larger one. Not while a
+ * transaction is open. */
 bool lmdb_environment_needs_room(struct lmdb_environment *environment);
 
 /* How large the map is at first, and at most; for tests. 0: as ever. */

@@ -6,15 +6,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "digest-pool.h"
 #include "fd.h"
 #include "file-attributes.h"
 #include "file-record.h"
 #include "host.h"
+#include "mount-list.h"
 #include "path-glob.h"
 #include "tree-rules.h"
 
@@ -26,6 +29,8 @@ enum {
         FOLDERS_PART = 8,               /* and so many of the descriptors that we may have */
         KEPT_NAMES = 4096,              /* of a directory that long the names are kept while the walk rests in it */
         KEPT_BYTES = 1 << 20,           /* more memory than that is given back when a walk is over */
+        PASSED_EACH = 64,               /* of files that are none of ours so many between two words about it */
+        MOUNTINFO_MAX = 64 << 20,
 };
 
 /* An open directory: of the walk, and of the files in it that wait to be read. */
@@ -84,6 +89,11 @@ struct files_state {
         struct buffer names;
         struct file_attributes attributes;
         struct buffer text;             /* of the file that was completed last */
+        /* of privileged files alone */
+        bool privileged;
+        unsigned passed;
+        int mountinfo;                  /* -1: a fixture has none */
+        struct mount_list mounts;
 };
 
 static struct folder *folder_new(int fd) {
@@ -157,7 +167,16 @@ void files_close(void *data) {
         file_attributes_done(&state->attributes);
         buffer_done(&state->resume);
         buffer_done(&state->text);
+        (void)fd_close(state->mountinfo);
+        mount_list_done(&state->mounts);
         free(state);
+}
+
+static int read_mounts(struct files_state *state) {
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+        int r = file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text);
+
+        return r < 0 ? r : mount_list_parse(&state->mounts, buffer_bytes(&text));
 }
 
 int files_open(const struct watch_settings *settings, const struct host *host, void **ret_state) {
@@ -171,6 +190,7 @@ int files_open(const struct watch_settings *settings, const struct host *host, v
         state->host = host;
         state->most_folders = descriptors > 0 && descriptors / FOLDERS_PART < FOLDERS_MAX ? (size_t)descriptors / FOLDERS_PART
                                                                                       : FOLDERS_MAX;
+        state->mountinfo = -1;
         state->listing = malloc(LISTING_SIZE);
         if (!state->listing || digest_pool_new(&pool, &state->pool) < 0) {
                 files_close(state);
@@ -178,6 +198,41 @@ int files_open(const struct watch_settings *settings, const struct host *host, v
         }
         *ret_state = state;
         return 0;
+}
+
+int files_open_privileged(const struct watch_settings *settings, const struct host *host, void **ret_state) {
+        struct files_state *state;
+        void *opened;
+        int r = files_open(settings, host, &opened);
+
+        if (r < 0)
+                return r;
+        state = opened;
+        state->privileged = true;
+        if (host->live) {
+                state->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+                r = state->mountinfo < 0 ? -errno : read_mounts(state);
+        }
+        if (r < 0) {
+                files_close(state);
+                return r;
+        }
+        *ret_state = state;
+        return 0;
+}
+
+/* The table says so when it has changed since it was read. Before anything is asked of a place: a server that is gone may answer for it,
+ * and whoever asks him waits for ever. */
+static int follow_mounts(struct files_state *state) {
+        struct pollfd table = { .fd = state->mountinfo, .events = POLLPRI };
+
+        if (state->mountinfo < 0 || poll(&table, 1, 0) == 0)
+                return 0;
+        return read_mounts(state);
+}
+
+static bool is_foreign(const struct files_state *state) {
+        return state->mountinfo >= 0 && mount_list_is_foreign(&state->mounts, (const char *)state->path.data, state->path.size);
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -257,6 +312,33 @@ static void leave_existence(struct record *record) {
         for (size_t i = 0; i < FILE_FIELDS; i++)
                 if (i != FILE_PATH && i != FILE_TYPE)
                         record->values[i].present = false;
+}
+
+/* 1, 0, or negative errno if it cannot be told. Without a right to execute it capabilities mean nothing. */
+static int is_privileged(struct files_state *state, const struct folder *folder, const char *name, const struct statx *stat) {
+        if (!S_ISREG(stat->stx_mode))
+                return 0;
+        if (stat->stx_mode & (S_ISUID | S_ISGID))
+                return 1;
+        if (!(stat->stx_mode & 0111))
+                return 0;
+        buffer_clear(&state->target);
+        buffer_printf(&state->target, "/proc/self/fd/%d/", folder->fd);
+        buffer_append_string(&state->target, name);
+        if (buffer_error(&state->target) < 0)
+                return -ENOMEM;
+        if (lgetxattr(buffer_string(&state->target), "security.capability", NULL, 0) >= 0)
+                return 1;
+        return errno == ENODATA || errno == EOPNOTSUPP || errno == ENOENT ? 0 : -errno;
+}
+
+static int pass(struct files_state *state, struct collector *collector) {
+        int r;
+
+        if (!collector->passed || ++state->passed % PASSED_EACH != 0)
+                return 0;
+        r = make_key(state);
+        return r < 0 ? r : collector->passed(collector, buffer_bytes(&state->key));
 }
 
 static int emit(struct files_state *state, struct collector *collector, struct folder *folder, const char *name,
@@ -567,7 +649,8 @@ static int enter(struct files_state *state, struct collector *collector, const s
 
         outer = state->n_frames && frame[-1].device == device ? &frame[-1] : NULL;
         if (!outer && tree_is_kernel_filesystem(fd)) {
-                say(state, collector, "%s: a kernel filesystem, not entered", buffer_string(&state->path));
+                if (!state->privileged)
+                        say(state, collector, "%s: a kernel filesystem, not entered", buffer_string(&state->path));
                 return 0;
         }
         frame->made_up_inodes = outer ? outer->made_up_inodes : tree_makes_up_inodes(fd);
@@ -616,12 +699,20 @@ static int visit(struct files_state *state, struct collector *collector, struct 
                 if (!passed)
                         state->after = BYTES_NULL;
         }
+        if (is_foreign(state))
+                return 0;
         if (statx(folder->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | TREE_MOUNT_MASK, &stat) < 0) {
                 if (errno == ENOENT)
                         return 0;
                 return leave(state, collector, "", errno);
         }
-        r = passed ? 0 : emit(state, collector, folder, name, &stat);
+        r = !passed && state->privileged ? is_privileged(state, folder, name, &stat) : !passed;
+        if (r < 0 && r != -ENOMEM)
+                return leave(state, collector, "", r);
+        if (r > 0)
+                r = emit(state, collector, folder, name, &stat);
+        else if (r == 0 && !passed)
+                r = pass(state, collector);
         if (r < 0 || !S_ISDIR(stat.stx_mode))
                 return r;
         return enter(state, collector, folder, name, &stat);
@@ -684,7 +775,7 @@ static int step(struct files_state *state, struct collector *collector, int *dir
         uint64_t inner_device;
         int fd;
 
-        if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name))
+        if (tree_excludes(&state->settings->excludes, buffer_string(&state->path), name) || is_foreign(state))
                 return 0;
         if (state->above == DEPTH_MAX)
                 return 0;
@@ -877,6 +968,8 @@ int files_collect(void *data, const struct collect_request *request, struct coll
         forget_batch(state);
         use_frames(state, request->within.size > 0);
         r = name_after(state, request->after);
+        if (r == 0)
+                r = follow_mounts(state);
         if (r < 0)
                 return r;
         if (request->after.size == 0)

@@ -8,6 +8,7 @@
 #define TEST_WATCH(name, ...) static const struct watch test_##name = { __VA_ARGS__ }
 
 TEST_WATCH(files, .kind = "files", .priority = PRIORITY_LOW, .light = true);
+TEST_WATCH(setuid, .kind = "setuid", .priority = PRIORITY_HIGH, .light = true);
 TEST_WATCH(packages, .kind = "packages", .priority = PRIORITY_HIGH, .built_in = true, .light = true);
 TEST_WATCH(modules, .kind = "modules", .priority = PRIORITY_HIGH, .built_in = true, .light = true);
 TEST_WATCH(bpf, .kind = "bpf", .priority = PRIORITY_HIGH, .built_in = true, .light = true);
@@ -19,7 +20,7 @@ TEST_WATCH(self, .kind = "self", .priority = PRIORITY_HIGH, .built_in = true, .l
 
 /* On purpose not in the order of the classic round. */
 static const struct watch *const test_registry[] = {
-        &test_self, &test_files, &test_packages, &test_modules, &test_bpf, &test_messages, &test_connections,
+        &test_self, &test_files, &test_setuid, &test_packages, &test_modules, &test_bpf, &test_messages, &test_connections,
         &test_users, &test_processes, NULL,
 };
 static const struct source test_bpf_source = { .name = "bpf" }, test_fanotify_source = { .name = "fanotify" },

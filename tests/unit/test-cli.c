@@ -343,7 +343,7 @@ static void configuration(void **state) {
 
         RUN(scene, "check-config");
         assert_answer(scene, VERB_FINE);
-        assert_holds(&scene->out, "nephronix.conf: fine (11 of 13 watches and 1 of 1 alerts enabled)\n");
+        assert_holds(&scene->out, "nephronix.conf: fine (11 of 14 watches and 1 of 1 alerts enabled)\n");
         RUN(scene, "check-config", "--print");
         assert_answer(scene, VERB_FINE);
         assert_holds(&scene->out, "[Nephronix]\nStateDirectory=");

@@ -100,6 +100,11 @@ static void test_print(void **unused) {
                                   "[Watch \"boot\"] Policy=full (default:0)\n"
                                   "[Watch \"boot\"] Text=no (default:0)\n"
                                   READY_MADE("persistence", "yes", "yes") READY_MADE("config", "no", "yes") READY_MADE("system", "no", "no")
+                                  "[Watch \"setuid\"] Kind=setuid (default:0)\n"
+                                  "[Watch \"setuid\"] Enabled=no (default:0)\n"
+                                  "[Watch \"setuid\"] Priority=high (default:0)\n"
+                                  "[Watch \"setuid\"] Detail=folded (default:0)\n"
+                                  "[Watch \"setuid\"] CrossMounts=yes (default:0)\n"
                                   "[Watch \"packages\"] Kind=packages (default:0)\n"
                                   "[Watch \"packages\"] Enabled=yes (default:0)\n"
                                   "[Watch \"packages\"] Priority=high (default:0)\n"

@@ -59,14 +59,21 @@ static void test_defaults(void **unused) {
 
         names_of(settings, &names);
         assert_string_equal(buffer_string(&names),
-                            "connections processes users modules bpf kernel-messages boot persistence config system packages self ");
+                            "connections processes users modules bpf kernel-messages boot persistence config system setuid packages self ");
         for (size_t i = 0; i < settings->n_watches; i++) {
-                bool off = strcmp(settings->watches[i].name, "config") == 0 || strcmp(settings->watches[i].name, "system") == 0;
+                bool off = strcmp(settings->watches[i].name, "config") == 0 || strcmp(settings->watches[i].name, "system") == 0 ||
+                           strcmp(settings->watches[i].name, "setuid") == 0;
 
                 assert_int_equal(settings->watches[i].enabled, !off);
                 assert_false(settings->watches[i].all_namespaces);
                 assert_false(settings->watches[i].full_detail);
         }
+        watch = watch_named(settings, "setuid");
+        assert_string_equal(watch->kind, "setuid");
+        assert_true(watch->crosses_mounts);
+        assert_int_equal(watch->priority, PRIORITY_HIGH);
+        assert_int_equal(watch->paths.count, 1);
+        assert_string_equal(watch->paths.items[0], "/");
         watch = watch_named(settings, "boot");
         assert_string_equal(watch->kind, "files");
         assert_int_equal(watch->priority, PRIORITY_HIGH);
@@ -205,20 +212,20 @@ static void test_order_and_light(void **unused) {
         load_text(&fixture, text);
         names_of(fixture.settings, &names);
         assert_string_equal(buffer_string(&names),
-                            "connections processes users modules bpf kernel-messages boot persistence config system usr etc packages self ");
+                            "connections processes users modules bpf kernel-messages boot persistence config system setuid usr etc packages self ");
 
         fixture.options.light = true;
         load_text(&fixture, text);
         buffer_clear(&names);
         names_of(fixture.settings, &names);
-        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system usr etc packages self ");
+        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system setuid usr etc packages self ");
         assert_true(fixture.settings->light);
 
         fixture.options.light = false;
         load_text(&fixture, "[Nephronix]\nProfile=light\n[Watch \"processes\"]\nEnabled=yes\n");
         buffer_clear(&names);
         names_of(fixture.settings, &names);
-        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system packages self ");
+        assert_string_equal(buffer_string(&names), "users modules bpf kernel-messages boot persistence config system setuid packages self ");
         assert_true(fixture.settings->light);
         fixture_close(&fixture);
 }
@@ -397,18 +404,18 @@ static const struct {
         { "[Watch \"etc\"]\nKind=files\n", "1: Watch \"etc\" of kind \"files\" needs a Path=" },
         { "[Watch \"files\"]\n", "1: Watch \"files\" of kind \"files\" needs a Path=" },
         { "[Watch \"etc\"]\nPath=/etc\n",
-          "1: Watch \"etc\" needs a Kind=, one of self, files, packages, modules, bpf, kernel-messages, connections, "
+          "1: Watch \"etc\" needs a Kind=, one of self, files, setuid, packages, modules, bpf, kernel-messages, connections, "
           "users, processes" },
         { "[Watch \"etc\"]\nKind=tree\n",
-          "2: Kind= takes one of self, files, packages, modules, bpf, kernel-messages, connections, users, processes, "
+          "2: Kind= takes one of self, files, setuid, packages, modules, bpf, kernel-messages, connections, users, processes, "
           "not \"tree\"" },
         { "[Watch \"users\"]\nEnabled=no\nPath=/etc\n",
-          "3: Path= is for kind \"files\" only, and \"users\" is of kind \"users\"" },
+          "3: Path= is for kind \"files\" and \"setuid\" only, and \"users\" is of kind \"users\"" },
         { "[Watch \"boot\"]\nMatch=x\n",
           "2: Match= is for kind \"kernel-messages\" only, and \"boot\" is of kind \"files\"" },
         { "[Watch \"boot\"]\nNetworkNamespaces=all\n",
           "2: NetworkNamespaces= is for kind \"connections\" only, and \"boot\" is of kind \"files\"" },
-        { "[Watch \"users\"]\nCrossMounts=yes\n", "2: CrossMounts= is for kind \"files\" only, and \"users\" is of kind \"users\"" },
+        { "[Watch \"users\"]\nCrossMounts=yes\n", "2: CrossMounts= is for kind \"files\" and \"setuid\" only, and \"users\" is of kind \"users\"" },
         { "[Watch \"connections\"]\nNetworkNamespaces=some\n",
           "2: NetworkNamespaces= takes host or all, not \"some\"" },
         { "[Watch \"kernel-messages\"]\nMatch=a||b\n",

@@ -636,6 +636,70 @@ static void test_filesystem_mark(void **state) {
         assert_false(told(scene, "ended"));
 }
 
+static void act_on_rights(struct scene *scene) {
+        (void)scene;
+        put("t/old", "yy");
+        need(chmod("t/old", 04755) == 0);
+        need(mkdir("t/late", 0755) == 0);
+        put("t/late/file", "x");
+        need(unlink("t/late/file") == 0);
+        need(rename("t/old", "t/older") == 0);
+}
+
+static void write_again(struct scene *scene) {
+        (void)scene;
+        put("t/older", "yyy");
+        need(chmod("t/late", 0700) == 0);
+}
+
+/* Of privileged files: names and rights, not writes; and what came and went is not told as such, for it was hardly one of them. */
+static void test_privileged(void **state) {
+        struct scene *scene = *state;
+
+        tree_text(&scene->tree, "t/old", "x");
+        scene->watches[0].kind = (char *)(uintptr_t)"setuid";
+        scene->watches[0].crosses_mounts = true;
+        if (scene->source != &source_fanotify) { /* a mark on every directory of a machine: rather not */
+                start(scene);
+                assert_string_equal(buffer_string(&scene->log), "");
+                return;
+        }
+        start(scene);
+        assert_true(told(scene, "covers w: fanotify filesystem mark, full (a file that is gone again at once is not seen"));
+        by_child(scene, act_on_rights);
+        assert_hint(scene, "w t/old");
+        assert_hint(scene, "w t/late");
+        assert_hint(scene, "w t/late/file");
+        assert_hint(scene, "w t/older");
+        assert_false(told(scene, "appeared"));
+        assert_false(told(scene, "vanished"));
+        by_child(scene, write_again);
+        assert_hint(scene, "w t/late");
+        assert_false(told(scene, "t/older"));
+        scene->source->check(scene->state);
+        assert_false(told(scene, "ended"));
+}
+
+static void write_again_in_large(struct scene *scene) { (void)scene; put("t/older", "yyy"); }
+
+/* Another tree on the same filesystem wants to hear of writes. */
+static void test_privileged_beside_content(void **state) {
+        struct scene *scene = *state;
+
+        if (scene->source != &source_fanotify)
+                skip();
+        scene->watches[1] = scene->watches[0];
+        scene->watches[0].name = (char *)(uintptr_t)"p"; /* it marks first */
+        scene->watches[0].kind = (char *)(uintptr_t)"setuid";
+        scene->settings.n_watches = 2;
+        make_large(scene);
+        tree_text(&scene->tree, "t/older", "x");
+        start(scene);
+        by_child(scene, write_again_in_large);
+        assert_hint(scene, "w t/older");
+        assert_false(told(scene, "p t/older"));
+}
+
 static void flood(struct scene *scene) {
         char name[32];
 
@@ -802,6 +866,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 ON(test_acts), ON(test_new_directories), ON(test_moves), ON(test_hard_links), ON(test_other_routes), ON(test_top),
                 ON(test_excluded), ON(test_pattern), ON(test_places), ON(test_filesystem_mark), ON(test_broken), ON(test_flood),
+                ON(test_privileged), ON(test_privileged_beside_content),
                 ON(test_mounted),
                 ON(test_not_crossed),
         };

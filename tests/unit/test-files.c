@@ -16,6 +16,7 @@
 #include "file-record.h"
 #include "files.h"
 #include "host.h"
+#include "setuid.h"
 
 struct look {
         struct test_collector test;     /* sees that the keys come in order */
@@ -1324,6 +1325,138 @@ static void test_slices(void **state) {
         }
 }
 
+/* ---- privileged files alone ---- */
+
+/* "cap_net_raw+ep", as setcap(8) writes it. */
+static const uint8_t raw_capability[] = { 1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+
+static void set_mode(const struct look *look, const char *path, mode_t mode) {
+        _cleanup_free_ char *whole = tree_path(&look->tree, path);
+
+        assert_int_equal(chmod(whole, mode), 0);
+}
+
+static bool set_capability(const struct look *look, const char *path) {
+        _cleanup_free_ char *whole = tree_path(&look->tree, path);
+
+        return setxattr(whole, "security.capability", raw_capability, sizeof(raw_capability), 0) == 0;
+}
+
+struct passing_by {
+        struct collector collector;
+        struct buffer found, last;      /* paths, a line each; the key of the last word */
+        unsigned words;
+        bool stop;
+};
+
+static int on_found(struct collector *collector, const struct record *record) {
+        struct passing_by *by = container_of(collector, struct passing_by, collector);
+
+        buffer_append_bytes(&by->found, record->values[FILE_PATH].bytes);
+        buffer_append_byte(&by->found, '\n');
+        return 0;
+}
+
+static int on_passed(struct collector *collector, struct bytes key) {
+        struct passing_by *by = container_of(collector, struct passing_by, collector);
+
+        if (by->last.size)
+                assert_true(bytes_compare(buffer_bytes(&by->last), key) < 0);
+        buffer_clear(&by->last);
+        buffer_append_bytes(&by->last, key);
+        by->words++;
+        return by->stop ? -ECANCELED : 0;
+}
+
+static int collect_privileged(struct look *look, void *data, struct passing_by *by, struct bytes after, const char *within) {
+        _cleanup_buffer_ struct buffer copy = BUFFER_NULL;
+        struct collect_request request = { 0 };
+
+        (void)look;
+        buffer_append_bytes(&copy, after);
+        if (within)
+                buffer_append_string(&copy, within);
+        for (size_t i = 0; within && i < copy.size; i++)
+                if (copy.data[i] == '/')
+                        copy.data[i] = '\0';
+        *(within ? &request.within : &request.after) = buffer_bytes(&copy);
+        return watch_setuid.collect(data, &request, &by->collector);
+}
+
+static void test_privileged(void **state) {
+        struct look *look = *state;
+        struct passing_by by = { .collector = { .record = on_found, .condition = test_condition, .passed = on_passed } };
+        _cleanup_free_ char *device = tree_path(&look->tree, "d/b/device");
+        static const char *const found = "/d/b/group\n/d/b/user\n/d/c/capable\n/d/z\n";
+        void *data = NULL;
+        unsigned slices = 0;
+        size_t size;
+
+        tree_text(&look->tree, "d/a", "");
+        tree_text(&look->tree, "d/b/user", "x");
+        tree_text(&look->tree, "d/b/group", "x");
+        tree_text(&look->tree, "d/c/capable", "x");
+        tree_text(&look->tree, "d/c/idle", "x"); /* capabilities of what nobody may execute */
+        tree_text(&look->tree, "d/z", "");
+        set_mode(look, "d/b/user", 04755);
+        set_mode(look, "d/b/group", 02755);
+        set_mode(look, "d/c/capable", 0755);
+        set_mode(look, "d/c/idle", 0644);
+        set_mode(look, "d/c", 02775); /* what is made there gets its group */
+        set_mode(look, "d/z", 06700);
+        make_link(look, "b/user", "d/link");
+        if (mknod(device, S_IFIFO | 04755, 0) < 0 || !set_capability(look, "d/c/capable") || !set_capability(look, "d/c/idle"))
+                skip();
+        for (int i = 0; i < 1000; i++) {
+                char path[32];
+
+                (void)snprintf(path, sizeof(path), "d/many/%d/file", i);
+                tree_text(&look->tree, path, "");
+        }
+        watch_paths(look, "/d", NULL);
+        assert_int_equal(watch_setuid.open(&look->settings, &look->host, &data), 0);
+        assert_int_equal(collect_privileged(look, data, &by, BYTES_NULL, NULL), WATCH_OK);
+        assert_string_equal(buffer_string(&by.found), found);
+        assert_true(by.words > 20);
+
+        /* stopped at each word, and gone on behind it */
+        buffer_clear(&by.found);
+        buffer_clear(&by.last);
+        for (by.stop = true; collect_privileged(look, data, &by, buffer_bytes(&by.last), NULL) == -ECANCELED; slices++)
+                watch_setuid.rest(data);
+        assert_string_equal(buffer_string(&by.found), found);
+        assert_true(slices > 20);
+
+        by.stop = false;
+        buffer_clear(&by.found);
+        buffer_clear(&by.last);
+        assert_int_equal(collect_privileged(look, data, &by, BYTES_NULL, "d/b/user"), WATCH_OK);
+        assert_int_equal(collect_privileged(look, data, &by, BYTES_NULL, "d/a"), WATCH_OK);
+        assert_int_equal(collect_privileged(look, data, &by, BYTES_NULL, "d/c"), WATCH_OK);
+        assert_string_equal(buffer_string(&by.found), "/d/b/user\n/d/c/capable\n");
+        size = open_descriptors();
+        watch_setuid.close(data);
+        assert_true(open_descriptors() <= size);
+        buffer_done(&by.found);
+        buffer_done(&by.last);
+}
+
+static void test_privileged_words(void **state) {
+        struct record record = { 0 }, before = { 0 };
+        struct change change = { .kind = CHANGE_APPEARED, .fields = file_fields, .after = &record };
+
+        (void)state;
+        record.values[FILE_MODE] = value_number(04755);
+        assert_non_null(strstr(watch_setuid.classify(&change)->sentence, "new set-user-id file"));
+        record.values[FILE_MODE] = value_number(02755);
+        assert_non_null(strstr(watch_setuid.classify(&change)->sentence, "new set-group-id file"));
+        record.values[FILE_MODE] = value_number(0755);
+        assert_non_null(strstr(watch_setuid.classify(&change)->sentence, "new file with capabilities"));
+        change.kind = CHANGE_CHANGED;
+        change.before = &before;
+        assert_null(watch_setuid.classify(&change));
+}
+
 /* The place where a walk rests may be gone, or another, when it goes on. */
 static void test_slices_swapped(void **state) {
         struct look *look = *state;
@@ -1423,6 +1556,7 @@ int main(void) {
                 FILES_TEST(test_batch),          FILES_TEST(test_batch_folders), FILES_TEST(test_batch_text),
                 FILES_TEST(test_batch_attributes),
                 FILES_TEST(test_slices),         FILES_TEST(test_slices_swapped), FILES_TEST(test_slices_of_many),
+                FILES_TEST(test_privileged),     FILES_TEST(test_privileged_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

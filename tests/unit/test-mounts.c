@@ -46,6 +46,32 @@ static void add_come(void *context, const struct mount_list *list, const struct 
 #define ROOT "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
 #define BOOT "2 1 8:2 / /boot rw,noatime shared:1 master:2 - vfat /dev/sda2 rw\n"
 
+static void test_local(void **state) {
+        static const char table[] =
+                "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:20 / /proc rw - proc proc rw\n3 1 0:21 / /tmp rw - tmpfs none rw\n"
+                "4 1 0:22 / /srv rw - nfs4 server:/ rw\n5 1 8:2 / /far rw - fuseblk /dev/sda2 rw\n6 1 0:23 / /pool rw - btrfs /dev/sdb rw\n"
+                "7 1 0:24 / /var/lib/c/merged rw - overlay overlay rw\n8 1 0:25 / /mine rw - fuse.sshfs me@far:/ rw\n"
+                "9 1 0:26 / /covered rw - nfs server:/ rw\n10 9 8:3 / /covered rw - xfs /dev/sda3 rw\n11 1 0:27 / /u rw - unheard-of none rw\n";
+        static const struct {
+                const char *path;
+                bool foreign;
+        } cases[] = {
+                { "/", false }, { "/proc", true }, { "/proc/1", false }, { "/tmp", false }, { "/srv", true }, { "/srv2", false },
+                { "/far", true }, { "/pool", false }, { "/var/lib/c/merged", true }, { "/mine", true }, { "/covered", false }, { "/u", true },
+                { "/nothing/mounted", false }, { "", false },
+        };
+        struct mount_list list = MOUNT_LIST_NULL;
+
+        (void)state;
+        assert_int_equal(mount_list_parse(&list, bytes_of_string(table)), 0);
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                if (mount_list_is_foreign(&list, cases[i].path, strlen(cases[i].path)) != cases[i].foreign)
+                        fail_msg("%s", cases[i].path);
+        assert_int_equal(mount_list_parse(&list, bytes_of_string("1 0 0:30 / / rw - overlay overlay rw\n")), 0);
+        assert_false(mount_list_is_foreign(&list, "/", 1));
+        mount_list_done(&list);
+}
+
 static void test_compare(void **state) {
         static const struct {
                 const char *before, *after, *expected;
@@ -230,6 +256,7 @@ done:
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_local),
                 cmocka_unit_test(test_compare),
                 cmocka_unit_test(test_touches),
                 cmocka_unit_test(test_source),

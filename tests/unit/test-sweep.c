@@ -107,6 +107,34 @@ static void test_borders(void **state) {
         }
 }
 
+/* A watch that hands over few of many: a slice ends also where there is no record. */
+static void test_passed(void **state) {
+        struct fixture *fixture = *state;
+        struct fake *alpha = slow(fixture);
+        unsigned slices = 1;
+
+        set(alpha, "a=none b=none c=none d=4 e=none f=none g=none h=8 i=none");
+        start_engine(fixture, 1, 0);
+        assert_slice(fixture, "1 baseline-created/1 beta quiet count=0\n", false);
+        assert_known(fixture, alpha, "");
+        do {
+                assert_int_equal(run_round(fixture, false), 0);
+                slices++;
+        } while (report_of(fixture, alpha).sweeping);
+        assert_string_equal(buffer_string(&fixture->told), "2 baseline-created/1 alpha quiet count=2\n");
+        assert_int_equal(slices, 5);
+        assert_known(fixture, alpha, "d:value=4 h:value=8");
+
+        pass(fixture, 100 * SECOND);
+        set(alpha, "a=none b=2 c=none d=none e=none f=none g=none h=none i=9");
+        assert_slice(fixture, "3 appeared/2 alpha b:->2 poll\n", false);
+        assert_slice(fixture, "4 vanished/2 alpha d:4>- poll\n", false);
+        assert_slice(fixture, "", false);
+        assert_slice(fixture, "5 vanished/2 alpha h:8>- poll\n", false);
+        assert_slice(fixture, "6 appeared/2 alpha i:->9 poll\n", true);
+        assert_known(fixture, alpha, "b:value=2 i:value=9");
+}
+
 static void test_others_are_served(void **state) {
         struct fixture *fixture = *state;
         struct fake *alpha = slow(fixture), *beta = &fixture->fakes[1];
@@ -477,6 +505,7 @@ int main(void) {
                 ENGINE_TEST(test_learning),
                 ENGINE_TEST(test_learning_interrupted),
                 ENGINE_TEST(test_borders),
+                ENGINE_TEST(test_passed),
                 ENGINE_TEST(test_others_are_served),
                 ENGINE_TEST(test_given_up),
                 ENGINE_TEST(test_events_meanwhile),

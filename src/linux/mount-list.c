@@ -194,6 +194,27 @@ int mount_list_compare(const struct mount_list *before, const struct mount_list 
         return 0;
 }
 
+bool mount_is_local(const struct mount_list *list, const struct mount *mount) {
+        static const char *const local[] = { "btrfs", "zfs", "bcachefs", "tmpfs", "ramfs", "rootfs", "devtmpfs" };
+        struct bytes type = part(list, mount->type, mount->type_size), device = part(list, mount->device, mount->device_size);
+
+        if (bytes_starts_with(type, bytes_of_string("fuse")))
+                return false;
+        for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+                if (bytes_equal(type, bytes_of_string(local[i])))
+                        return true;
+        if (bytes_equal(type, bytes_of_string("overlay")))
+                return bytes_equal(mount_where(list, mount), bytes_of_string("/"));
+        return device.size && !bytes_starts_with(device, bytes_of_string("0:"));
+}
+
+bool mount_list_is_foreign(const struct mount_list *list, const char *path, size_t size) {
+        for (size_t i = list->count; i-- > 0;)
+                if (list->items[i].where_size == size && memcmp(list->text.data + list->items[i].where, path, size) == 0)
+                        return !mount_is_local(list, &list->items[i]);
+        return false;
+}
+
 bool mount_touches(struct bytes where, const char *path) {
         size_t size = strlen(path), shorter;
 

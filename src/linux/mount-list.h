@@ -44,5 +44,13 @@ static inline struct bytes mount_root(const struct mount_list *list, const struc
         return bytes_of(list->text.data + mount->root, mount->root_size);
 }
 
+/* True if it is a filesystem of this machine on which files lie: of a block device, or one of those that need none (btrfs, zfs,
+ * bcachefs, tmpfs, ramfs, devtmpfs; overlay as the root alone: else its files lie, and are found, below). Not what a server or a
+ * program answers for (NFS, SMB, 9p, FUSE...), who may never do so, nor what the kernel makes up. */
+bool mount_is_local(const struct mount_list *list, const struct mount *mount);
+
+/* True if something is mounted at the path, of which what covers the rest is not local. */
+bool mount_list_is_foreign(const struct mount_list *list, const char *path, size_t size);
+
 /* True if the mount point is the path, above it or below it: what is seen at the path may be another thing now. */
 bool mount_touches(struct bytes where, const char *path);
