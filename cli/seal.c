@@ -10,9 +10,14 @@
 #include "blake2b.h"
 #include "build.h"
 #include "fd.h"
+#include "host.h"
 #include "new-file.h"
 #include "output.h"
+#include "seal.h"
+#include "ssh-private-key.h"
 #include "verb.h"
+
+enum { SIGNATURE_WIDTH = 70, SIGNERS_MAX = 1 << 20 };
 
 /* The list in the making: paths in order, then their lines. */
 struct list {
@@ -139,11 +144,11 @@ static int write_line(struct buffer *text, const char *path) {
         return 0;
 }
 
-static int put_into_place(const char *file, struct bytes text) {
+static int put_into_place(const char *file, const char *name, struct bytes text) {
         _cleanup_(new_file_drop) struct new_file new = NEW_FILE_NULL;
         _cleanup_free_ char *folder = folder_of(file);
         _cleanup_close_ int directory = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        int r = directory < 0 ? -errno : new_file_begin(&new, directory, "sealed", 0644);
+        int r = directory < 0 ? -errno : new_file_begin(&new, directory, name, 0644);
 
         if (r == 0) {
                 new_file_write(&new, text);
@@ -152,7 +157,96 @@ static int put_into_place(const char *file, struct bytes text) {
         return r == 0 ? new_file_place(&new) : r;
 }
 
-static int seal(const char *file, const char *state_directory, bool print) {
+/* ---- signing ---- */
+
+struct signing_key {
+        uint8_t seed[SSH_PRIVATE_KEY_SEED_SIZE], key[SSHSIG_KEY_SIZE];
+};
+
+static void forget_key(struct signing_key *key) {
+        explicit_bzero(key, sizeof(*key));
+}
+
+/* 0, or negative errno, said. */
+static int read_signing_key(const char *file, struct signing_key *ret) {
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL;
+        uint8_t own[SSHSIG_KEY_SIZE];
+        int r;
+
+        r = file_read_at(AT_FDCWD, file, SSH_PRIVATE_KEY_FILE_MAX, &text);
+        if (r < 0) {
+                output_say_why(r, "cannot read %s", file);
+                return r;
+        }
+        r = ssh_private_key_read(buffer_bytes(&text), ret->seed, ret->key);
+        if (text.data)
+                explicit_bzero(text.data, text.capacity);
+        if (r == 0) {
+                seal_key(ret->seed, own);
+                r = memcmp(own, ret->key, sizeof(own)) == 0 ? 0 : -EBADMSG;
+        }
+        if (r == -ENOKEY)
+                output_say("%s has a passphrase: sign with ssh-keygen -Y sign -f %s -n " SEALED_NAMESPACE " sealed", file, file);
+        else if (r == -ENOTSUP)
+                output_say("%s is not an Ed25519 key", file);
+        else if (r < 0)
+                output_say("%s is not a secret key as ssh-keygen(1) writes it", file);
+        return r;
+}
+
+struct signer {
+        const uint8_t *key;             /* NULL: none */
+        bool any, found;
+};
+
+static int on_signer(void *context, const uint8_t key[SSHSIG_KEY_SIZE]) {
+        struct signer *signer = context;
+
+        signer->any = true;
+        signer->found |= signer->key && memcmp(signer->key, key, SSHSIG_KEY_SIZE) == 0;
+        return 0;
+}
+
+/* What will be in the way of the next start, or makes the signature idle. */
+static void say_what_is_missing(const char *path, const uint8_t *key) {
+        _cleanup_free_ char *folder = folder_of(path), *file = NULL;
+        _cleanup_buffer_ struct buffer text = BUFFER_NULL, line = BUFFER_NULL;
+        struct signer signer = { .key = key };
+        int r;
+
+        if (!folder || asprintf(&file, "%s/allowed_signers", folder) < 0)
+                return;
+        r = file_read_at(AT_FDCWD, file, SIGNERS_MAX, &text);
+        if (r == 0)
+                (void)sshsig_allowed_signers(buffer_bytes(&text), SEALED_NAMESPACE, on_signer, &signer);
+        if (r == 0 && !key) {
+                output_say("the list must be signed now, for there is %s: ssh-keygen -Y sign -f KEY -n " SEALED_NAMESPACE " %s/sealed",
+                           file, folder);
+        } else if (key && !signer.found) {
+                sshsig_key_append(&line, key);
+                output_say(r == 0 ? "this key is not one of %s; its line would be: admin namespaces=\"" SEALED_NAMESPACE "\" %s"
+                                  : "nobody asks for the signature: there is no %s; its line would be: admin "
+                                    "namespaces=\"" SEALED_NAMESPACE "\" %s",
+                           file, buffer_string(&line));
+        }
+}
+
+static int sign(const char *path, struct bytes list, const struct signing_key *key) {
+        _cleanup_buffer_ struct buffer digits = BUFFER_NULL, text = BUFFER_NULL;
+
+        seal_sign(&digits, SEALED_NAMESPACE, list, key->seed);
+        if (buffer_error(&digits) < 0)
+                return -ENOMEM;
+        buffer_printf(&text, "%s\n", sshsig_begin);
+        for (size_t at = 0; at < digits.size; at += SIGNATURE_WIDTH) {
+                buffer_append(&text, digits.data + at, digits.size - at < SIGNATURE_WIDTH ? digits.size - at : SIGNATURE_WIDTH);
+                buffer_append_byte(&text, '\n');
+        }
+        buffer_printf(&text, "%s\n", sshsig_end);
+        return buffer_error(&text) < 0 ? -ENOMEM : put_into_place(path, "sealed.sig", buffer_bytes(&text));
+}
+
+static int seal(const char *file, const char *state_directory, bool print, const struct signing_key *key) {
         _cleanup_(list_done) struct list list = { .paths = NULL };
         _cleanup_buffer_ struct buffer text = BUFFER_NULL;
         _cleanup_free_ char *path = realpath(file, NULL);
@@ -167,44 +261,60 @@ static int seal(const char *file, const char *state_directory, bool print) {
                         return VERB_TROUBLE;
         if (print)
                 return output_flush(&text) < 0 ? VERB_TROUBLE : VERB_FINE;
-        r = buffer_error(&text) < 0 ? -ENOMEM : put_into_place(path, buffer_bytes(&text));
+        r = buffer_error(&text) < 0 ? -ENOMEM : put_into_place(path, "sealed", buffer_bytes(&text));
         if (r < 0) {
                 output_say_why(r, "cannot write the list of sealed files");
                 return VERB_TROUBLE;
         }
-        output_say("%zu files are sealed", list.count);
+        r = key ? sign(path, buffer_bytes(&text), key) : 0;
+        if (r < 0) {
+                output_say_why(r, "cannot write the signature");
+                return VERB_TROUBLE;
+        }
+        output_say("%zu files are sealed%s", list.count, key ? " and signed" : "");
+        say_what_is_missing(path, key ? key->key : NULL);
         return VERB_FINE;
 }
 
 static int seal_run(const struct command *command, int argc, char **argv) {
         static const struct option options[] = {
+                { "key", required_argument, NULL, 'k' },
                 { "print", no_argument, NULL, 'p' },
                 { "help", no_argument, NULL, 'h' },
                 { 0 },
         };
         _cleanup_settings_ struct settings *settings = NULL;
+        _cleanup_(forget_key) struct signing_key key = { .seed = { 0 } };
+        const char *key_file = NULL;
         bool print = false;
         int letter;
 
-        while ((letter = command_option(&verb_seal, argc, argv, "ph", options)) >= 0) {
+        while ((letter = command_option(&verb_seal, argc, argv, "k:ph", options)) >= 0) {
                 if (letter == 'h')
                         return VERB_FINE;
                 if (letter == '?')
                         return VERB_TROUBLE;
-                print = true;
+                if (letter == 'k')
+                        key_file = optarg;
+                print |= letter == 'p';
         }
+        if (print && key_file)
+                return command_usage(&verb_seal, "--print and --key do not go together");
         if (argc != optind)
                 return command_usage(&verb_seal, "takes no argument");
         settings = command_settings(command);
-        return settings ? seal(command->file, settings->state_directory, print) : VERB_TROUBLE;
+        if (!settings || (key_file && read_signing_key(key_file, &key) < 0))
+                return VERB_TROUBLE;
+        return seal(command->file, settings->state_directory, print, key_file ? &key : NULL);
 }
 
 const struct verb verb_seal = {
         .name = "seal",
-        .synopsis = "[--print]",
+        .synopsis = "[--key FILE | --print]",
         .summary = "Writes the hashes that programs, configuration and hooks must have",
-        .options = "  -p, --print  to standard output, to be signed elsewhere, instead of to 'sealed' beside the configuration\n"
-                   "\nSign it with: ssh-keygen -Y sign -f KEY -n nephronix-sealed sealed\n"
+        .options = "  -k, --key FILE  sign it with this secret Ed25519 key of ssh-keygen(1): makes 'sealed.sig' beside it\n"
+                   "  -p, --print     to standard output, to be signed elsewhere, instead of to 'sealed' beside the configuration\n"
+                   "\nSign it elsewhere with: ssh-keygen -Y sign -f KEY -n nephronix-sealed sealed\n"
                    "\nExit status: 0 done; 2 trouble.\n",
         .run = seal_run,
 };

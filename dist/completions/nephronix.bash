@@ -27,7 +27,7 @@ _nephronix() {
   done
 
   case $previous in
-    --config | --allowed-signers)
+    --config | --allowed-signers | --key | -k)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -43,7 +43,7 @@ _nephronix() {
         events) words='--follow --since --watch --severity --round --lines --json --help' ;;
         inventory | diff) words="--json --help $(_nephronix_watches "$file")" ;;
         verify) words='--since --head --allowed-signers --json --help' ;;
-        seal) words='--print --help' ;;
+        seal) words='--key --print --help' ;;
         check-config) words='--print --json --help' ;;
       esac
       ;;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "json.h"
+#include "ssh-wire.h"
 
 const char sshsig_begin[] = "-----BEGIN SSH SIGNATURE-----", sshsig_end[] = "-----END SSH SIGNATURE-----";
 
@@ -11,32 +12,6 @@ static const char magic[] = "SSHSIG", algorithm[] = "ssh-ed25519", hash_name[] =
 enum { VERSION = 1, MAGIC_SIZE = sizeof(magic) - 1 };
 
 /* ---- what is in it: strings with their length before them ---- */
-
-static void put_string(struct buffer *buffer, struct bytes string) {
-        uint32_t size = htobe32((uint32_t)string.size);
-
-        buffer_append(buffer, &size, sizeof(size));
-        buffer_append_bytes(buffer, string);
-}
-
-static bool take(struct bytes *rest, void *ret, size_t size) {
-        if (rest->size < size)
-                return false;
-        memcpy(ret, rest->data, size);
-        *rest = bytes_of(rest->data + size, rest->size - size);
-        return true;
-}
-
-static bool take_string(struct bytes *rest, struct bytes *ret) {
-        uint32_t size;
-
-        if (!take(rest, &size, sizeof(size)) || be32toh(size) > rest->size)
-                return false;
-        size = be32toh(size);
-        *ret = bytes_of(rest->data, size);
-        *rest = bytes_of(rest->data + size, rest->size - size);
-        return true;
-}
 
 static bool is_text(struct bytes bytes, const char *text) {
         return bytes_equal(bytes, bytes_of_string(text));
@@ -46,7 +21,7 @@ static bool is_text(struct bytes bytes, const char *text) {
 static int read_pair(struct bytes pair, void *ret, size_t size) {
         struct bytes name, value;
 
-        if (!take_string(&pair, &name) || !take_string(&pair, &value) || pair.size)
+        if (!ssh_take_string(&pair, &name) || !ssh_take_string(&pair, &value) || pair.size)
                 return -EBADMSG;
         if (!is_text(name, algorithm))
                 return -ENOTSUP;
@@ -59,67 +34,21 @@ static int read_pair(struct bytes pair, void *ret, size_t size) {
 static void put_pair(struct buffer *buffer, const void *value, size_t size) {
         _cleanup_buffer_ struct buffer pair = BUFFER_NULL;
 
-        put_string(&pair, bytes_of_string(algorithm));
-        put_string(&pair, bytes_of(value, size));
+        ssh_put_string(&pair, bytes_of_string(algorithm));
+        ssh_put_string(&pair, bytes_of(value, size));
         if (buffer_error(&pair) < 0)
                 buffer->failed = true;
-        put_string(buffer, buffer_bytes(&pair));
-}
-
-/* ---- base64 ---- */
-
-static int digit_of(uint8_t c) {
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Padded as it must be; line breaks and blanks between the digits are passed over. */
-static int base64_read(struct bytes text, struct buffer *ret) {
-        uint32_t bits = 0;
-        unsigned digits = 0, pads = 0;
-
-        for (size_t i = 0; i < text.size; i++) {
-                uint8_t c = text.data[i];
-                int digit = digit_of(c);
-
-                if (c == '\n' || c == '\r' || c == ' ' || c == '\t')
-                        continue;
-                if (c == '=') {
-                        pads++;
-                        continue;
-                }
-                if (digit < 0 || pads)
-                        return -EBADMSG;
-                bits = bits << 6 | (uint32_t)digit;
-                if (++digits % 4 == 0) {
-                        const uint8_t bytes[] = { (uint8_t)(bits >> 16), (uint8_t)(bits >> 8), (uint8_t)bits };
-
-                        buffer_append(ret, bytes, sizeof(bytes));
-                        bits = 0;
-                }
-        }
-        if (pads != (4 - digits % 4) % 4 || digits % 4 == 1)
-                return -EBADMSG;
-        if (digits % 4 >= 2)
-                buffer_append_byte(ret, (uint8_t)(digits % 4 == 2 ? bits >> 4 : bits >> 10));
-        if (digits % 4 == 3)
-                buffer_append_byte(ret, (uint8_t)(bits >> 2));
-        return buffer_error(ret);
+        ssh_put_string(buffer, buffer_bytes(&pair));
 }
 
 /* ---- signatures ---- */
 
 void sshsig_signed(struct buffer *buffer, const char *namespace, const uint8_t hash[SSHSIG_HASH_SIZE]) {
         buffer_append(buffer, magic, MAGIC_SIZE);
-        put_string(buffer, bytes_of_string(namespace));
-        put_string(buffer, BYTES_NULL);
-        put_string(buffer, bytes_of_string(hash_name));
-        put_string(buffer, bytes_of(hash, SSHSIG_HASH_SIZE));
+        ssh_put_string(buffer, bytes_of_string(namespace));
+        ssh_put_string(buffer, BYTES_NULL);
+        ssh_put_string(buffer, bytes_of_string(hash_name));
+        ssh_put_string(buffer, bytes_of(hash, SSHSIG_HASH_SIZE));
 }
 
 void sshsig_append(struct buffer *buffer, const char *namespace, const struct sshsig *sshsig) {
@@ -129,9 +58,9 @@ void sshsig_append(struct buffer *buffer, const char *namespace, const struct ss
         buffer_append(&blob, magic, MAGIC_SIZE);
         buffer_append(&blob, &version, sizeof(version));
         put_pair(&blob, sshsig->key, sizeof(sshsig->key));
-        put_string(&blob, bytes_of_string(namespace));
-        put_string(&blob, BYTES_NULL);
-        put_string(&blob, bytes_of_string(hash_name));
+        ssh_put_string(&blob, bytes_of_string(namespace));
+        ssh_put_string(&blob, BYTES_NULL);
+        ssh_put_string(&blob, bytes_of_string(hash_name));
         put_pair(&blob, sshsig->signature, sizeof(sshsig->signature));
         if (buffer_error(&blob) < 0)
                 buffer->failed = true;
@@ -158,14 +87,14 @@ int sshsig_read(struct bytes text, const char *namespace, struct sshsig *ret) {
         char found[MAGIC_SIZE];
         struct sshsig sshsig;
         uint32_t version;
-        int r = base64_read(without_lines(text), &blob);
+        int r = ssh_base64_read(without_lines(text), &blob);
 
         if (r < 0)
                 return r;
         rest = buffer_bytes(&blob);
-        if (!take(&rest, found, sizeof(found)) || memcmp(found, magic, sizeof(found)) != 0 || !take(&rest, &version, sizeof(version)) ||
-            be32toh(version) != VERSION || !take_string(&rest, &key) || !take_string(&rest, &name) || !take_string(&rest, &reserved) ||
-            !take_string(&rest, &hash) || !take_string(&rest, &signature) || rest.size)
+        if (!ssh_take(&rest, found, sizeof(found)) || memcmp(found, magic, sizeof(found)) != 0 || !ssh_take(&rest, &version, sizeof(version)) ||
+            be32toh(version) != VERSION || !ssh_take_string(&rest, &key) || !ssh_take_string(&rest, &name) || !ssh_take_string(&rest, &reserved) ||
+            !ssh_take_string(&rest, &hash) || !ssh_take_string(&rest, &signature) || rest.size)
                 return -EBADMSG;
         r = read_pair(key, sshsig.key, sizeof(sshsig.key));
         if (r == 0)
@@ -185,8 +114,8 @@ int sshsig_read(struct bytes text, const char *namespace, struct sshsig *ret) {
 void sshsig_key_append(struct buffer *buffer, const uint8_t key[SSHSIG_KEY_SIZE]) {
         _cleanup_buffer_ struct buffer blob = BUFFER_NULL;
 
-        put_string(&blob, bytes_of_string(algorithm));
-        put_string(&blob, bytes_of(key, SSHSIG_KEY_SIZE));
+        ssh_put_string(&blob, bytes_of_string(algorithm));
+        ssh_put_string(&blob, bytes_of(key, SSHSIG_KEY_SIZE));
         if (buffer_error(&blob) < 0)
                 buffer->failed = true;
         buffer_append_string(buffer, algorithm);
@@ -199,7 +128,7 @@ bool sshsig_key_read(struct bytes text, uint8_t ret[SSHSIG_KEY_SIZE]) {
         size_t name = strlen(algorithm) + 1;
         uint8_t key[SSHSIG_KEY_SIZE];
 
-        if (text.size <= name || base64_read(bytes_of(text.data + name, text.size - name), &blob) < 0 ||
+        if (text.size <= name || ssh_base64_read(bytes_of(text.data + name, text.size - name), &blob) < 0 ||
             read_pair(buffer_bytes(&blob), key, sizeof(key)) < 0)
                 return false;
         sshsig_key_append(&again, key);

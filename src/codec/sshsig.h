@@ -6,6 +6,9 @@
 
 enum { SSHSIG_KEY_SIZE = 32, SSHSIG_SIGNATURE_SIZE = 64, SSHSIG_HASH_SIZE = 64 };
 
+/* The list of sealed files is signed for this. */
+#define SEALED_NAMESPACE "nephronix-sealed"
+
 struct sshsig {
         uint8_t key[SSHSIG_KEY_SIZE], signature[SSHSIG_SIGNATURE_SIZE];
 };
