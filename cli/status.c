@@ -110,6 +110,26 @@ static void check_late(struct view *view) {
 
 /* ---- what people read ---- */
 
+/* That nothing is sealed is a state of its own: who would change a program would not be stopped by it. */
+static void write_sealed(struct view *view) {
+        const json_t *sealed = event_line_get(view->daemon, "sealed");
+
+        if (!sealed)
+                return;
+        if (event_line_get(sealed, "wrong")) {
+                buffer_append_string(&view->text, "not what was sealed: ");
+                append_text(&view->text, sealed, "wrong");
+        } else if (event_line_number(sealed, "files")) {
+                append_count(&view->text, sealed, "files", "file");
+                buffer_append_string(&view->text, " as sealed");
+        } else {
+                buffer_append_string(&view->text, "nothing is sealed");
+        }
+        if (!json_is_true(event_line_get(sealed, "required")))
+                buffer_append_string(&view->text, ", SealRequired=no");
+        buffer_append_byte(&view->text, '\n');
+}
+
 static void write_header(struct view *view) {
         struct buffer *text = &view->text;
         struct bytes profile;
@@ -147,7 +167,9 @@ static void write_header(struct view *view) {
                 buffer_append_string(text, ", configuration ");
                 append_text(text, view->daemon, "configuration");
         }
-        buffer_append_string(text, "\n\n");
+        buffer_append_byte(text, '\n');
+        write_sealed(view);
+        buffer_append_byte(text, '\n');
 }
 
 static enum style state_style(const json_t *watch) {

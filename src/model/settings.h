@@ -65,6 +65,7 @@ struct settings {
         char *host_root;        /* "/" or a fixture tree */
         char *state_directory, *log_file, *run_directory;
         bool light;             /* Profile=light */
+        bool seal_required;     /* SealRequired=: what is not as it was sealed starts nothing; no: it is only told */
         uint64_t interval_ns, reconcile_ns, fold_window_ns;
         uint64_t rehash_ns;     /* Rehash=: in so much time each file is read again, whatever its stamps say; 0: never */
         uint64_t scan_rate;     /* ScanRate=: bytes a second that looks at everything read; 0: no limit */

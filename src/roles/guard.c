@@ -296,7 +296,7 @@ static int open_hook(struct guard *guard, const char *name, const char **ret_why
                 return -errno;
         }
         *ret_why = distrust(fd, true);
-        if (!*ret_why && !sealed_allows(buffer_bytes(&guard->options->sealed), buffer_string(&path), name, fd))
+        if (!*ret_why && guard->options->settings->seal_required && !sealed_allows(buffer_bytes(&guard->options->sealed), buffer_string(&path), name, fd))
                 *ret_why = "it is not what was sealed";
         return *ret_why ? -EPERM : TAKE_FD(fd);
 }
@@ -413,6 +413,7 @@ static int on_request(struct guard *guard, const struct message *message, int fd
         case MESSAGE_READY:
                 guard->failures = 0;
                 guard->observer_ready = true;
+                guard->options->observer.sealed.told = true;
                 on_beat(guard);
                 guard->previous = settings_free(guard->previous);
                 if (!guard->ready_said) {
@@ -723,8 +724,8 @@ static void stop(struct guard *guard) {
 
 /* The file is read by the same strict parser, with the same checks of owner and mode, as at our own start. */
 static void reload(struct guard *guard) {
-        _cleanup_buffer_ struct buffer error = BUFFER_NULL, sealed = BUFFER_NULL;
-        size_t count;
+        _cleanup_buffer_ struct buffer error = BUFFER_NULL, sealed = BUFFER_NULL, wrong = BUFFER_NULL;
+        struct sealed_state state = { .files = 0 };
         struct settings *settings = NULL;
         struct message message = { .type = MESSAGE_RELOAD }, end = { .type = MESSAGE_STOP };
         int r;
@@ -739,8 +740,12 @@ static void reload(struct guard *guard) {
                 buffer_append_string(&error, "StateDirectory= and RunDirectory= change only with a new start");
                 r = -EINVAL;
         }
-        if (r == 0)
-                r = sealed_check(guard->options->configuration.file, "", &sealed, &error, &count);
+        /* A file that is not sealed cannot say that it need not be. */
+        state.required = r == 0 && (settings->seal_required || guard->options->settings->seal_required);
+        if (state.required)
+                r = sealed_check(guard->options->configuration.file, false, "", &sealed, &error, &state.files);
+        else if (r == 0)
+                sealed_look(guard->options->configuration.file, &sealed, &wrong, &state.files);
         if (r < 0) {
                 (void)settings_free(settings);
                 diagnostics_warn("not reloaded: %s", buffer_string(&error));
@@ -756,6 +761,12 @@ static void reload(struct guard *guard) {
         buffer_done(&guard->options->sealed);
         guard->options->sealed = sealed;
         sealed = BUFFER_NULL;
+        buffer_done(&guard->options->wrong);
+        guard->options->wrong = wrong;
+        wrong = BUFFER_NULL;
+        state.required = settings->seal_required;
+        state.wrong = buffer_string(&guard->options->wrong);
+        guard->options->observer.sealed = state;
         guard->options->observer.reloaded = true;
         if (!guard->observer_pid) { /* between two tries */
                 int s = start_again(guard);
@@ -868,6 +879,7 @@ int guard_run(struct guard_options *options) {
         buffer_done(&guard.datagram);
         options->settings = settings_free(options->settings);
         buffer_done(&options->sealed);
+        buffer_done(&options->wrong);
         guard.previous = settings_free(guard.previous);
         if (r < 0)
                 return OBSERVER_TROUBLE;

@@ -10,7 +10,8 @@ struct guard_options {
         struct settings *settings;              /* replaced at a reload; freed by guard_run */
         struct configuration_options configuration;
         struct observer_options observer;       /* settings and socket are filled in per start */
-        struct buffer sealed;                   /* the list of sealed files (sealed.h); freed by guard_run */
+        struct buffer sealed, wrong;            /* the list of sealed files and what observer.sealed says is wrong (sealed.h); freed
+                                                 * by guard_run */
         bool foreground, once;
         unsigned beat_s;                        /* for tests: the observer's, if it is not OBSERVER_BEAT_S; 0 else */
         int ready;                              /* a byte is written here when the observer is ready, then it is closed; or -1 */

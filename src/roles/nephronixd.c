@@ -265,14 +265,24 @@ static char *find_helper(void) {
         return NULL;
 }
 
-/* What is sealed must be as it was sealed, or nothing starts. */
-static int check_sealed(const char *configuration_file, struct buffer *list, FILE *to) {
+/* What is sealed must be as it was sealed, or nothing starts; under SealRequired=no it is only told. */
+static int check_sealed(const char *configuration_file, struct guard_options *guard, FILE *to) {
         _cleanup_buffer_ struct buffer said = BUFFER_NULL;
-        size_t count = 0;
-        int r = sealed_check(configuration_file, "! Exiting...\n", list, &said, &count);
+        struct sealed_state *state = &guard->observer.sealed;
+        int r = 0;
 
-        if (count > 0 || r < 0)
+        state->required = guard->settings->seal_required;
+        if (state->required)
+                r = sealed_check(configuration_file, false, "! Exiting...\n", &guard->sealed, &said, &state->files);
+        else
+                sealed_look(configuration_file, &guard->sealed, &guard->wrong, &state->files);
+        state->wrong = buffer_string(&guard->wrong);
+        if (state->files > 0 || r < 0 || state->wrong[0])
                 (void)fprintf(to, "checking BLAKE2 hashes of sealed files...\n%s", buffer_string(&said));
+        if (state->wrong[0])
+                (void)fprintf(to, "%s; going on all the same (SealRequired=no)\n", state->wrong);
+        if (state->files > 0 && r == 0)
+                (void)fprintf(to, "hashes of %zu sealed files are as expected.\n", state->files);
         (void)fflush(to);
         return r;
 }
@@ -317,7 +327,7 @@ static int serve(struct settings *settings, const struct configuration_options *
                 (void)fputs(buffer_string(&banner), arguments->foreground ? stderr : stdout);
                 (void)fflush(stdout);
         }
-        if (check_sealed(configuration->file, &guard.sealed, guard.foreground ? stderr : stdout) < 0) {
+        if (check_sealed(configuration->file, &guard, guard.foreground ? stderr : stdout) < 0) {
                 (void)settings_free(settings);
                 return not_started;
         }

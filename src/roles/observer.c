@@ -47,6 +47,7 @@ static const struct action monitor_reloaded = { "monitor-reloaded", "configurati
 static const struct action configuration_refused = { "configuration-refused", "configuration", "error", SEVERITY_MEDIUM, true, NULL };
 static const struct action baseline_damaged = { "baseline-damaged", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action baseline_missing = { "baseline-missing", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
+static const struct action sealed_mismatch = { "sealed-mismatch", "file", "change", SEVERITY_HIGH, true, NULL };
 static const struct action confinement_weaker = { "confinement-weaker", "configuration", "info", SEVERITY_MEDIUM, true, NULL };
 static const struct action role_ended = { "role-ended", "process", "end", SEVERITY_HIGH, true, NULL };
 static const struct action sources_opened = { "sources-opened", "host", "info", SEVERITY_INFO, true, NULL };
@@ -917,6 +918,9 @@ static void say_start(struct observer *observer, struct start *start) {
         if (start->weaker.size)
                 notice(observer, &confinement_weaker, (struct event){ 0 }, "nephronix is less confined than it is meant to be: %s",
                        buffer_string(&start->weaker));
+        if (observer->options->sealed.wrong && observer->options->sealed.wrong[0] && !observer->options->sealed.told)
+                notice(observer, &sealed_mismatch, (struct event){ 0 }, "not what was sealed, and used all the same (SealRequired=no): %s",
+                       observer->options->sealed.wrong);
         if (start->found == BASELINE_DAMAGED)
                 notice(observer, &baseline_damaged, (struct event){ 0 },
                        "the baseline was damaged (%s) and lies aside in %s: what changed while nobody watched cannot be told, and "
@@ -979,6 +983,7 @@ static int start_up(struct observer *observer, struct start *start) {
                 (void)clock_gettime(CLOCK_REALTIME, &observer->page_options.started);
                 observer->page_options.settings = settings;
                 observer->page_options.event_host = &observer->event_host;
+                observer->page_options.sealed = &options->sealed;
         }
         return r;
 }

@@ -6,6 +6,7 @@
 
 #include "confinement.h"
 #include "helper-user.h"
+#include "sealed.h"
 #include "settings.h"
 #include "sink.h"
 #include "source.h"
@@ -21,6 +22,7 @@ struct observer_options {
         bool reloaded;                  /* this start follows a reload of the configuration */
         enum confinement confinement;
         struct helper_user helper_user; /* whose group may read what is written */
+        struct sealed_state sealed;
         const char *version;
         const char *helper_program;     /* path of nephronix-pkgdb, for the watch of ourselves; NULL: none */
 };

@@ -13,11 +13,18 @@
 #include "sshsig.h"
 #include "trusted-file.h"
 
+enum { WRONG_MAX = 16 /* told one by one */ };
+
 struct check {
         struct buffer *said;
         const char *ending;
-        size_t count;
+        size_t count, wrong;
+        bool all;
 };
+
+static int rejected(struct check *check) {
+        return check->all && ++check->wrong ? 0 : -EKEYREJECTED;
+}
 
 static void append_hex(struct buffer *buffer, const uint8_t digest[B2SUM_DIGEST_SIZE]) {
         for (size_t i = 0; i < B2SUM_DIGEST_SIZE; i++)
@@ -31,11 +38,13 @@ static int check_file(void *context, const uint8_t expected[B2SUM_DIGEST_SIZE], 
         struct stat stat;
         int r = fd < 0 || fstat(fd, &stat) < 0 ? -errno : S_ISREG(stat.st_mode) ? blake2b_file(fd, digest) : -EINVAL;
 
+        if (check->wrong >= WRONG_MAX && (r < 0 || memcmp(digest, expected, sizeof(digest)) != 0))
+                return rejected(check);
         if (r < 0) {
                 buffer_append_string(check->said, "the sealed file ");
                 escape_append(check->said, name);
                 buffer_printf(check->said, " cannot be read: %s%s", strerrordesc_np(-r), check->ending);
-                return -EKEYREJECTED;
+                return rejected(check);
         }
         if (memcmp(digest, expected, sizeof(digest)) != 0) {
                 buffer_append_string(check->said, "unknown hash ");
@@ -43,7 +52,7 @@ static int check_file(void *context, const uint8_t expected[B2SUM_DIGEST_SIZE], 
                 buffer_append_string(check->said, " of ");
                 escape_append(check->said, name);
                 buffer_append_string(check->said, check->ending);
-                return -EKEYREJECTED;
+                return rejected(check);
         }
         check->count++;
         return 0;
@@ -96,8 +105,9 @@ static int check_signature(const char *configuration_file, struct bytes list, st
         return -EKEYREJECTED;
 }
 
-int sealed_check(const char *configuration_file, const char *ending, struct buffer *list, struct buffer *said, size_t *ret_count) {
-        struct check check = { .said = said, .ending = ending };
+int sealed_check(const char *configuration_file, bool all, const char *ending, struct buffer *list, struct buffer *said,
+                 size_t *ret_count) {
+        struct check check = { .said = said, .ending = ending, .all = all };
         unsigned line = 0;
         int r;
 
@@ -115,9 +125,21 @@ int sealed_check(const char *configuration_file, const char *ending, struct buff
         if (r < 0)
                 return r;
         *ret_count = check.count;
-        if (check.count)
-                buffer_printf(said, "hashes of %zu sealed files are as expected.\n", check.count);
-        return buffer_error(said);
+        if (check.wrong > WRONG_MAX)
+                buffer_printf(said, "and %zu more%s", check.wrong - WRONG_MAX, ending);
+        return check.wrong ? -EKEYREJECTED : buffer_error(said);
+}
+
+void sealed_look(const char *configuration_file, struct buffer *list, struct buffer *wrong, size_t *ret_count) {
+        static const char separator[] = "; ";
+        int r;
+
+        buffer_clear(wrong);
+        r = sealed_check(configuration_file, true, separator, list, wrong, ret_count);
+        if (r < 0 && wrong->size <= strlen(separator))
+                buffer_printf(wrong, "what was sealed cannot be checked: %s%s", strerrordesc_np(-r), separator);
+        if (r < 0 && buffer_error(wrong) == 0)
+                buffer_truncate(wrong, wrong->size - strlen(separator));
 }
 
 struct hook {

@@ -225,6 +225,12 @@ int status_page_update(struct status_page *page, const struct engine *engine, co
         json_add_number(json, "daemon.rounds", ++page->rounds);
         json_add_number(json, "daemon.events", recorder_told(recorder));
         json_add_number(json, "daemon.cpu_ms", clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000000);
+        if (page->options.sealed) {
+                json_add_number(json, "daemon.sealed.files", page->options.sealed->files);
+                json_add_bool(json, "daemon.sealed.required", page->options.sealed->required);
+                if (page->options.sealed->wrong && page->options.sealed->wrong[0])
+                        json_add_text(json, "daemon.sealed.wrong", page->options.sealed->wrong);
+        }
         if (recorder_trouble(recorder) < 0)
                 json_add_text(json, "daemon.trouble", strerrordesc_np(-recorder_trouble(recorder)));
         for (size_t i = 0; i < engine_count(engine); i++) {

@@ -3,12 +3,14 @@
 
 #include "engine.h"
 #include "recorder.h"
+#include "sealed.h"
 
 struct status_page;
 
 struct status_page_options {
         const struct settings *settings;
         const struct event_host *event_host;
+        const struct sealed_state *sealed; /* NULL: nothing is said of it */
         struct timespec started;
 };
 

@@ -61,6 +61,7 @@ const struct key key_nephronix[KEYS_MAX + 1] = {
         { "Sources", KEY_SOURCES, IN_SETTINGS(sources) },
         { "EventBuffer", KEY_SIZE, IN_SETTINGS(event_buffer), "8M", .least = 4096, .most = GIBIBYTE },
         { "FoldWindow", KEY_TIME, IN_SETTINGS(fold_window_ns), "1min", .least = SECOND, .most = DAY },
+        { "SealRequired", KEY_SWITCH, IN_SETTINGS(seal_required), "yes", .words = yes_no },
 };
 
 const struct key key_log[KEYS_MAX + 1] = {

@@ -58,6 +58,7 @@ static void test_print(void **unused) {
                                   "[Nephronix] Sources=timer (a.conf:7)\n"
                                   "[Nephronix] EventBuffer=8M (default:0)\n"
                                   "[Nephronix] FoldWindow=1min (default:0)\n"
+                                  "[Nephronix] SealRequired=yes (default:0)\n"
                                   "[Log] MaxSize=100000 (default:0)\n"
                                   "[Log] KeepDays=30 (default:0)\n"
                                   "[Log] MaxUse=1G (default:0)\n"
