@@ -22,6 +22,8 @@ enum {
 
 #define NS_PER_S UINT64_C(1000000000)
 
+static const uint8_t question = '?';
+
 struct courier_keeper {
         struct courier_keeper_options options;
         char *state_directory, *run_directory; /* owned */
@@ -95,10 +97,15 @@ static int on_channel(struct loop_file *file, uint32_t events) {
         ssize_t n = recv(file->fd, &byte, 1, 0);
 
         (void)events;
-        if (n == 1)
+        if (n == 1 && keeper->asked && byte == question) {
                 keeper->asked = false;
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        } else if (n == 1) {
+                keeper->why = "for having said something that no courier says";
+                loop_remove(file);
+                helper_user_kill(&keeper->options.user, keeper->pid);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
                 loop_remove(file); /* its exit says the rest */
+        }
         return 0;
 }
 
@@ -185,8 +192,6 @@ int courier_keeper_new(struct loop *loop, const struct courier_keeper_options *o
 }
 
 void courier_keeper_ask(struct courier_keeper *keeper) {
-        const uint8_t byte = '?';
-
         if (!keeper->pid)
                 return;
         if (keeper->asked) {
@@ -194,7 +199,7 @@ void courier_keeper_ask(struct courier_keeper *keeper) {
                 helper_user_kill(&keeper->options.user, keeper->pid);
                 return;
         }
-        keeper->asked = send(keeper->channel.fd, &byte, 1, MSG_NOSIGNAL) == 1;
+        keeper->asked = send(keeper->channel.fd, &question, 1, MSG_NOSIGNAL) == 1;
 }
 
 void courier_keeper_leave(struct courier_keeper *keeper) {
