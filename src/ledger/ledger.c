@@ -368,6 +368,11 @@ int ledger_stand(struct ledger *ledger) {
         }
         if (fstat(ledger->fd, &stat) < 0)
                 return -errno;
+        if ((uint64_t)stat.st_size == size && folder_entry_is_immutable(ledger->folder, ledger->name)) {
+                ledger->fd = fd_close(ledger->fd);
+                ledger->size = 0;
+                return LEDGER_IMMUTABLE;
+        }
         if ((uint64_t)stat.st_size == size)
                 return LEDGER_STANDS;
         break_off(ledger);

@@ -33,6 +33,7 @@ enum ledger_standing {
         LEDGER_CUT,             /* shorter than what was written */
         LEDGER_GREW,            /* somebody else has written to it */
         LEDGER_EDITED,          /* a line is not what was written */
+        LEDGER_IMMUTABLE,       /* it stands, and nobody may write to it any more: the chain goes on in a new one */
 };
 
 /* Looks whether the segment still stands where it is read, as long as it was written. If not, what comes next goes into a new one,

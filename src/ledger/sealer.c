@@ -34,6 +34,8 @@ struct sealer {
         char boot_id[SEAL_BOOT_ID_SIZE + 1];
         uint8_t seed[SEAL_SEED_SIZE];
         bool unplaced;                  /* it is in key.new still */
+        uint64_t device, inode, size;   /* of the seals as they were left; inode 0: there are none yet */
+        bool immutable;
 };
 
 /* ---- the secret ---- */
@@ -146,6 +148,28 @@ static int cut_unfinished(int fd, uint64_t number, const uint8_t seed[SEAL_SEED_
         return ftruncate(fd, begin) < 0 ? -errno : 1;
 }
 
+static void note_seals(struct sealer *sealer, const struct stat *stat) {
+        sealer->device = (uint64_t)stat->st_dev;
+        sealer->inode = (uint64_t)stat->st_ino;
+        sealer->size = (uint64_t)stat->st_size;
+}
+
+bool sealer_stands(struct sealer *sealer) {
+        bool immutable, stands, was_immutable = sealer->immutable;
+        struct stat stat = { .st_ino = 0 };
+
+        if (!sealer->inode)
+                return true;
+        (void)folder_follow(sealer->ledger, sealer->ledger_path, 0);
+        immutable = folder_entry_is_immutable(sealer->ledger, SEAL_FILE);
+        sealer->immutable = immutable;
+        stands = fstatat(sealer->ledger, SEAL_FILE, &stat, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t)stat.st_dev == sealer->device &&
+                 (uint64_t)stat.st_ino == sealer->inode && (uint64_t)stat.st_size == sealer->size;
+        if (!stands)
+                note_seals(sealer, &stat);
+        return stands && (!immutable || was_immutable);
+}
+
 static int append_signer(int folder, const uint8_t key[SSHSIG_KEY_SIZE]) {
         _cleanup_close_ int fd = openat(folder, SEAL_SIGNERS, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
         _cleanup_buffer_ struct buffer line = BUFFER_NULL;
@@ -190,12 +214,15 @@ static int find_key(struct sealer *sealer) {
         _cleanup_close_ int seals = open_seals(sealer->ledger);
         struct key_file now, next;
         struct seal last = { .number = 0 };
+        struct stat stat;
         uint8_t key[SSHSIG_KEY_SIZE];
         int r, have, have_next, standing = SEALER_STANDS;
         off_t begin;
 
         if (seals < 0)
                 return seals;
+        if (fstat(seals, &stat) == 0)
+                note_seals(sealer, &stat);
         r = last_seal(seals, &last, key, &begin);
         if (r < 0 && r != -EBADMSG)
                 return r;
@@ -322,6 +349,8 @@ static int append_seal(struct sealer *sealer, const struct seal *seal) {
                 r = -errno;
         if (r < 0)
                 (void)!ftruncate(fd, stat.st_size); /* what stays is cut off by the next */
+        if (fstat(fd, &stat) == 0)
+                note_seals(sealer, &stat);
         return r;
 }
 

@@ -23,6 +23,10 @@ struct sealer *sealer_close(struct sealer *sealer);     /* takes NULL; returns N
 /* The public key that signs next: after SEALER_BEGUN and SEALER_KEY_LOST the first one. */
 void sealer_key(const struct sealer *sealer, uint8_t ret[SSHSIG_KEY_SIZE]);
 
+/* Whether seals.jsonl still stands as it was left; false once for each time that it does not. What comes next goes to the end of whatever
+ * is there. */
+bool sealer_stands(struct sealer *sealer);
+
 /* Number of the next seal, and the last record that one covers; 0: none. */
 uint64_t sealer_number(const struct sealer *sealer);
 uint64_t sealer_last(const struct sealer *sealer);

@@ -25,6 +25,8 @@ struct text_log {
         char *name, *rotating;          /* owned */
         char *folder_path, *archive_path;       /* owned */
         uint64_t max_size, size, device, inode;
+        enum text_log_standing harm;    /* that nobody asked for yet */
+        bool immutable;
 };
 
 static int open_file(struct text_log *log) {
@@ -141,22 +143,49 @@ struct text_log *text_log_close(struct text_log *log) {
         return NULL;
 }
 
-int text_log_place(struct text_log *log, struct text_log_place *ret) {
+/* Follows the name to the file that is to be written to. Where there is none, or another, that is not opened, or made, before something is
+ * to be written: who removes a folder would find it not empty. */
+static int follow(struct text_log *log, bool open) {
         struct stat stat;
         int r = folder_follow(log->folder, log->folder_path, 0);
 
         if (r < 0) { /* what was open lies nowhere where it is read */
+                if (log->fd >= 0)
+                        log->harm = TEXT_LOG_GONE;
                 log->fd = fd_close(log->fd);
+                log->size = 0;
                 return r;
         }
-        if (fstatat(log->folder, log->name, &stat, AT_SYMLINK_NOFOLLOW) < 0 || log->fd < 0 ||
-            (uint64_t)stat.st_ino != log->inode || (uint64_t)stat.st_dev != log->device) {
-                r = open_file(log);
-                if (r < 0)
-                        return r;
-        } else {
+        if (log->fd >= 0 && fstatat(log->folder, log->name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+            (uint64_t)stat.st_ino == log->inode && (uint64_t)stat.st_dev == log->device) {
+                if ((uint64_t)stat.st_size < log->size)
+                        log->harm = TEXT_LOG_CUT;
                 log->size = (uint64_t)stat.st_size;
+                return 0;
         }
+        if (log->fd >= 0)
+                log->harm = TEXT_LOG_GONE;
+        log->fd = fd_close(log->fd);
+        log->size = 0;
+        return open ? open_file(log) : 0;
+}
+
+enum text_log_standing text_log_stand(struct text_log *log) {
+        bool immutable = follow(log, false) == 0 && folder_entry_is_immutable(log->folder, log->name);
+        enum text_log_standing harm = log->harm;
+
+        if (immutable && !log->immutable && harm == TEXT_LOG_STANDS)
+                harm = TEXT_LOG_IMMUTABLE;
+        log->immutable = immutable;
+        log->harm = TEXT_LOG_STANDS;
+        return harm;
+}
+
+int text_log_place(struct text_log *log, struct text_log_place *ret) {
+        int r = follow(log, true);
+
+        if (r < 0)
+                return r;
         *ret = (struct text_log_place){ .device = log->device, .inode = log->inode, .offset = log->size };
         return 0;
 }

@@ -17,6 +17,16 @@ struct text_log_place {
         uint64_t device, inode, offset;
 };
 
+enum text_log_standing {
+        TEXT_LOG_STANDS,
+        TEXT_LOG_GONE,          /* removed, moved, or another file in its place; goes on in that, or in a new one */
+        TEXT_LOG_CUT,           /* shorter than what was written; goes on behind what is left */
+        TEXT_LOG_IMMUTABLE,     /* nobody may write to it any more; waits */
+};
+
+/* What somebody did to the log since it was asked last, whatever else was called between. */
+enum text_log_standing text_log_stand(struct text_log *log);
+
 /* Where the next block will stand. If the file was moved or removed under us, a new one is begun first. */
 int text_log_place(struct text_log *log, struct text_log_place *ret);
 

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "buffer.h"
 #include "fd.h"
+#include "folder.h"
 #include "host.h"
 
 enum { NAME_SIZE = 128, SAME_MAX = 64 * 1024 * 1024 };
@@ -77,4 +79,53 @@ int workspace_place(struct workspace_document *document, int folder, const char 
 void workspace_drop(struct workspace_document *document) {
         new_file_drop(&document->current);
         new_file_drop(&document->diff);
+}
+
+static const char *const file_kinds[WORKSPACE_FILES] = { "current", "previous", "diff" };
+
+static struct workspace_file look_at(int folder, const char *name) {
+        struct stat stat;
+
+        if (fstatat(folder, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+                return (struct workspace_file){ .inode = 0 };
+        return (struct workspace_file){
+                .device = (uint64_t)stat.st_dev,
+                .inode = (uint64_t)stat.st_ino,
+                .size = (uint64_t)stat.st_size,
+                .modified_ns = (int64_t)stat.st_mtim.tv_sec * 1000000000 + stat.st_mtim.tv_nsec,
+        };
+}
+
+void workspace_note(struct workspace_mark *mark, int folder, const char *name) {
+        char room[NAME_SIZE];
+
+        for (size_t i = 0; i < WORKSPACE_FILES; i++)
+                mark->files[i] = look_at(folder, file_name(room, name, file_kinds[i]));
+        mark->known = true;
+}
+
+static bool same_file(const struct workspace_file *a, const struct workspace_file *b) {
+        return a->device == b->device && a->inode == b->inode && a->size == b->size && a->modified_ns == b->modified_ns;
+}
+
+enum workspace_standing workspace_stand(struct workspace_mark *mark, int folder, const char *name) {
+        bool changed = false, immutable = false, was_immutable = mark->immutable;
+        char room[NAME_SIZE];
+
+        if (!mark->known)
+                return WORKSPACE_STANDS;
+        for (size_t i = 0; i < WORKSPACE_FILES; i++) {
+                struct workspace_file now = look_at(folder, file_name(room, name, file_kinds[i]));
+
+                immutable |= now.inode && folder_entry_is_immutable(folder, room);
+                if (same_file(&now, &mark->files[i]))
+                        continue;
+                changed = true;
+                if (i == 0)
+                        (void)unlinkat(folder, room, 0);
+        }
+        mark->immutable = immutable;
+        if (changed)
+                workspace_note(mark, folder, name);
+        return changed ? WORKSPACE_CHANGED : immutable && !was_immutable ? WORKSPACE_IMMUTABLE : WORKSPACE_STANDS;
 }

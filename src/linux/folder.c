@@ -37,3 +37,10 @@ bool folder_holds(int folder, const char *name, int fd) {
 
         return fstat(fd, &held) == 0 && fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(&held, &named);
 }
+
+bool folder_entry_is_immutable(int folder, const char *name) {
+        struct statx stat;
+
+        return statx(folder, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &stat) == 0 &&
+               stat.stx_attributes & STATX_ATTR_IMMUTABLE;
+}

@@ -12,3 +12,6 @@ int folder_follow(int fd, const char *path, mode_t mode);
 
 /* True if name in the folder is the file behind fd. */
 bool folder_holds(int folder, const char *name, int fd);
+
+/* True if nobody may write to it, not even root (chattr +i). */
+bool folder_entry_is_immutable(int folder, const char *name);

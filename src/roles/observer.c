@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "alarm.h"
 #include "banner.h"
 #include "baseline-start.h"
 #include "channel.h"
@@ -48,12 +49,16 @@ static const struct action configuration_refused = { "configuration-refused", "c
 static const struct action baseline_damaged = { "baseline-damaged", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action baseline_missing = { "baseline-missing", "configuration", "error", SEVERITY_CRITICAL, true, NULL };
 static const struct action sealed_mismatch = { "sealed-mismatch", "file", "change", SEVERITY_HIGH, true, NULL };
+static const struct action baseline_changed = { "baseline-changed", "file", "change", SEVERITY_CRITICAL, true, NULL };
 static const struct action confinement_weaker = { "confinement-weaker", "configuration", "info", SEVERITY_MEDIUM, true, NULL };
 static const struct action role_ended = { "role-ended", "process", "end", SEVERITY_HIGH, true, NULL };
 static const struct action sources_opened = { "sources-opened", "host", "info", SEVERITY_INFO, true, NULL };
 static const struct action source_ended = { "source-ended", "host", "info", SEVERITY_HIGH, true, NULL };
 static const struct action hook_finished = { "hook-finished", "process", "end", SEVERITY_INFO, true, NULL };
 static const struct action hook_failed = { "hook-failed", "process", "error", SEVERITY_MEDIUM, true, NULL };
+
+/* Our own writing rings the alarm, too: so often at most is looked for what others did. */
+#define LOOK_PAUSE_NS (250 * UINT64_C(1000000))
 
 /* How often sources are asked whether they still work, and the guard is told that we do. */
 #define CHECK_EVERY_NS (OBSERVER_BEAT_S * UINT64_C(1000000000))
@@ -99,6 +104,9 @@ struct observer {
         size_t n_taps;
         void *timer;                    /* borrowed: the state of one of them */
         uint64_t checked_ns;
+        struct alarm alarm;             /* on what we write */
+        bool rung, lost;                /* lost: the baseline is not to be touched any more */
+        uint64_t looked_ns;
         struct host_processes processes;
         struct provenance *provenance;  /* NULL: this host has no packages */
         struct buffer datagram;
@@ -438,6 +446,47 @@ static void close_sources(struct observer *observer) {
         observer->n_taps = 0;
 }
 
+/* ---- what we write ---- */
+
+static void on_ring(struct alarm *alarm) {
+        container_of(alarm, struct observer, alarm)->rung = true;
+}
+
+/* Without it all of this is looked at once a minute. */
+static void set_alarm(struct observer *observer) {
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+
+        buffer_printf(&path, "%s/baseline", observer->options->settings->state_directory);
+        alarm_set_folder(&observer->alarm, buffer_string(&path), true);
+        recorder_watch(observer->recorder, &observer->alarm);
+}
+
+/* One that is lost is told by whoever comes after us, who finds it damaged or missing. */
+static void look_at_baseline(struct observer *observer) {
+        switch (lmdb_baseline_stand(observer->lmdb)) {
+        case LMDB_BASELINE_STANDS:
+                break;
+        case LMDB_BASELINE_RESTORED:
+                notice(observer, &baseline_changed, (struct event){ 0 },
+                       "the baseline was removed or replaced under nephronixd; it was put back as it was");
+                break;
+        case LMDB_BASELINE_LOST:
+                diagnostics_warn("the baseline was truncated, or removed and cannot be put back: beginning anew");
+                observer->lost = true;
+                loop_stop(observer->loop, -EBADMSG);
+                break;
+        }
+}
+
+static void look_at_own_places(struct observer *observer) {
+        observer->looked_ns = clock_ns(CLOCK_MONOTONIC);
+        observer->rung = false;
+        look_at_baseline(observer);
+        if (!observer->lost)
+                recorder_look(observer->recorder);
+        set_alarm(observer);
+}
+
 /* ---- batches ---- */
 
 static void drain_sources(void *context) {
@@ -453,6 +502,8 @@ static int sleep_until_due(struct observer *observer) {
 
         if (next_ns > check_ns)
                 next_ns = check_ns;
+        if (observer->rung && next_ns > observer->looked_ns + LOOK_PAUSE_NS)
+                next_ns = observer->looked_ns + LOOK_PAUSE_NS;
         return timer_set(observer->timer, next_ns ? next_ns : 1);
 }
 
@@ -461,6 +512,10 @@ static int on_batch(void *context) {
         struct observer *observer = context;
         uint64_t now_ns;
 
+        if (observer->rung && clock_ns(CLOCK_MONOTONIC) >= observer->looked_ns + LOOK_PAUSE_NS)
+                look_at_own_places(observer);
+        if (observer->lost)
+                return 0;
         follow_ended(observer);
         if (engine_wants_looks(observer->engine))
                 drain_sources(observer);
@@ -470,6 +525,9 @@ static int on_batch(void *context) {
                 (void)round_now(observer, false);
         if (now_ns >= observer->checked_ns + CHECK_EVERY_NS) {
                 check_sources(observer);
+                look_at_baseline(observer);
+                if (observer->lost)
+                        return 0;
                 recorder_tick(observer->recorder);
                 observer->checked_ns = now_ns;
                 (void)favours_send(observer->options->socket, &beat, -1);
@@ -989,6 +1047,7 @@ static int start_up(struct observer *observer, struct start *start) {
 }
 
 static void shut_down(struct observer *observer) {
+        alarm_done(&observer->alarm);
         close_sources(observer);
         (void)status_page_free(observer->page);
         observer->engine = engine_free(observer->engine);
@@ -1060,6 +1119,11 @@ static int run(struct observer *observer, struct start *start) {
         state_sources(observer);
         (void)round_now(observer, true);
         observer->checked_ns = clock_ns(CLOCK_MONOTONIC);
+        r = alarm_init(&observer->alarm, observer->loop, on_ring);
+        if (r < 0)
+                diagnostics_error(r, "what is done to the files in %s is noticed once a minute only",
+                                  observer->options->settings->state_directory);
+        look_at_own_places(observer);
         r = sleep_until_due(observer);
         if (r == 0)
                 r = favours_send(observer->options->socket, &ready, -1);
@@ -1069,6 +1133,8 @@ static int run(struct observer *observer, struct start *start) {
         r = loop_run(observer->loop);
         if (r < 0)
                 diagnostics_error(r, "the loop ended");
+        if (observer->lost)
+                return r;
 
         drain_sources(observer);
         (void)engine_flush_all(observer->engine);
@@ -1087,6 +1153,7 @@ int observer_run(const struct observer_options *options) {
                 .own_host = HOST_NULL,
                 .channel = { .fd = -1 },
                 .signals = { .fd = -1 },
+                .alarm = ALARM_NULL,
                 .favours = { .socket = -1, .answer = -1, .files.answer = -1 },
         };
         struct start start = { 0 };

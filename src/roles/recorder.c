@@ -47,6 +47,24 @@ static const struct {
         [LEDGER_GREW] = { &ledger_changed, "somebody wrote to the ledger; what is told from here on stands in a new segment", NULL },
         [LEDGER_EDITED] = { &ledger_changed, "the ledger was edited; what is told from here on stands in a new segment",
                             "the ledger was edited since nephronixd ran last; what is told from here on stands in a new segment" },
+        [LEDGER_IMMUTABLE] = { &ledger_changed, "the ledger was made immutable; what is told from here on stands in a new segment", NULL },
+};
+
+static const struct action log_gone = { "log-gone", "file", "deletion", SEVERITY_HIGH, true, NULL };
+static const struct action log_changed = { "log-changed", "file", "change", SEVERITY_HIGH, true, NULL };
+static const struct action workspace_changed = { "workspace-changed", "file", "change", SEVERITY_HIGH, true, NULL };
+
+/* By enum text_log_standing, and by enum workspace_standing. */
+static const struct {
+        const struct action *action;
+        const char *text;
+} log_harm[] = {
+        [TEXT_LOG_GONE] = { &log_gone, "the text log was removed or replaced under nephronixd; it goes on in a new one" },
+        [TEXT_LOG_CUT] = { &log_changed, "the text log was truncated under nephronixd; it goes on behind what is left" },
+        [TEXT_LOG_IMMUTABLE] = { &log_changed, "the text log was made immutable; what comes next waits until it can be written" },
+}, workspace_harm[] = {
+        [WORKSPACE_CHANGED] = { &workspace_changed, "files in workspace/ were removed, replaced or changed; they are written anew" },
+        [WORKSPACE_IMMUTABLE] = { &workspace_changed, "files in workspace/ were made immutable; they say what was" },
 };
 
 static const struct action baseline_rolled_back = { "baseline-rolled-back", "configuration", "change", SEVERITY_HIGH, true, NULL };
@@ -59,6 +77,9 @@ static const struct trouble_words not_kept = {
 };
 static const struct trouble_words not_written = {
         "the log cannot be written, what is found waits in the state folder", "the log is written again",
+};
+static const struct trouble_words not_placed = {
+        "the files in workspace/ cannot be kept up to date", "the files in workspace/ are kept up to date again",
 };
 
 struct recorder {
@@ -89,6 +110,7 @@ struct recorder {
         bool holding;                   /* --once: an alert of the daemon's waits in the outbox, and must go on waiting */
         struct trouble writing;         /* ledger or text log */
         struct trouble keeping;         /* rounds, in the baseline */
+        struct trouble placing;         /* files in workspace/ */
         bool *missed;                   /* owned; watches whose look is in no round that was kept */
         bool workspace_stale;           /* a file in workspace/ says what was */
         uint64_t told, expired_s;
@@ -198,6 +220,54 @@ static void stand_ledger(struct recorder *recorder) {
 
         if (r > 0 && recorder->engine)
                 tell_harm(recorder, r, true);
+}
+
+static void tell_places(struct recorder *recorder, const struct action *action, const char *text) {
+        struct event event = { .action = action, .severity = action->severity, .message = text };
+
+        diagnostics_warn("%s", text);
+        (void)engine_notice(recorder->engine, &event);
+}
+
+/* What people read. After a folder is another one its files are, too: that is said once. */
+static void stand_renderings(struct recorder *recorder) {
+        enum text_log_standing log = text_log_stand(recorder->text_log);
+        int moved = folder_follow(recorder->workspace, recorder->workspace_path, FOLDER_MODE);
+        enum workspace_standing workspace = moved < 0 ? WORKSPACE_STANDS : rounds_text_stand(recorder->rounds);
+
+        if (log)
+                tell_places(recorder, log_harm[log].action, log_harm[log].text);
+        if (moved > 0)
+                workspace = WORKSPACE_CHANGED;
+        if (workspace)
+                tell_places(recorder, workspace_harm[workspace].action, workspace_harm[workspace].text);
+        recorder->workspace_stale |= workspace == WORKSPACE_CHANGED;
+}
+
+void recorder_look(struct recorder *recorder) {
+        if (!recorder->writing.error)
+                stand_ledger(recorder);
+        stand_renderings(recorder);
+        if (recorder->sealer && !sealer_stands(recorder->sealer))
+                tell_places(recorder, &seal_broken, "seals of the ledger were removed, changed or made immutable under nephronixd");
+}
+
+void recorder_watch(const struct recorder *recorder, struct alarm *alarm) {
+        static const char *const folders[] = { "ledger", "workspace" };
+        const struct settings *settings = recorder->options.settings;
+        const char *slash = strrchr(settings->log_file, '/');
+        _cleanup_buffer_ struct buffer path = BUFFER_NULL;
+
+        alarm_set_folder(alarm, settings->state_directory, false);
+        for (size_t i = 0; i < ELEMENTS(folders); i++) {
+                buffer_clear(&path);
+                buffer_printf(&path, "%s/%s", settings->state_directory, folders[i]);
+                alarm_set_folder(alarm, buffer_string(&path), true);
+        }
+        buffer_clear(&path);
+        buffer_printf(&path, "%.*s/", slash ? (int)(slash - settings->log_file) : 0, settings->log_file);
+        alarm_set_folder(alarm, buffer_string(&path), false);
+        alarm_set_file(alarm, settings->log_file);
 }
 
 static int on_note(struct engine_out *out, const struct event *event) {
@@ -575,7 +645,7 @@ static void seal(struct recorder *recorder, const char *reason) {
                 return;
         number = sealer_number(recorder->sealer);
         recorder->sealed_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
-        stand_ledger(recorder);
+        recorder_look(recorder);
         r = ledger_check(recorder->ledger); /* an edit of the same length shows nowhere else */
         if (r > 0)
                 tell_harm(recorder, r, true);
@@ -609,8 +679,7 @@ static void seal_if_due(struct recorder *recorder) {
 }
 
 void recorder_tick(struct recorder *recorder) {
-        if (!recorder->writing.error)
-                stand_ledger(recorder);
+        recorder_look(recorder);
         seal_if_due(recorder);
 }
 
@@ -678,12 +747,8 @@ static void write_quiet(struct recorder *recorder, const struct round *round) {
 }
 
 static void stand(struct recorder *recorder) {
-        int r;
-
         stand_ledger(recorder);
-        r = folder_follow(recorder->workspace, recorder->workspace_path, FOLDER_MODE);
-        if (r > 0)
-                recorder->workspace_stale = true;
+        stand_renderings(recorder);
 }
 
 static void place_files(struct recorder *recorder) {
@@ -694,8 +759,7 @@ static void place_files(struct recorder *recorder) {
                 rounds_text_clear(recorder->rounds);
                 r = rounds_text_restore(recorder->rounds);
         }
-        if (r < 0 && !was_stale)
-                diagnostics_error(r, "the files in workspace/ cannot be kept up to date");
+        trouble_note(&recorder->placing, recorder->engine, r);
         recorder->workspace_stale = r < 0;
 }
 
@@ -893,6 +957,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret) 
         recorder->writing.words = &not_written;
         recorder->keeping.words = &not_kept;
         recorder->sealing.words = &not_sealed;
+        recorder->placing.words = &not_placed;
         recorder->missed = calloc(options->n_watches + 1, sizeof(*recorder->missed));
         recorder->out = (struct engine_out){
                 .event = on_event, .finish = on_finish, .committed = on_committed, .given_up = on_given_up,

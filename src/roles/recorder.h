@@ -5,6 +5,7 @@
  * Owns: ledger, text log, workspace folder. Must not own: the decision what is a change, or how bad it is. */
 #pragma once
 
+#include "alarm.h"
 #include "engine.h"
 #include "event-json.h"
 #include "sink.h"
@@ -46,7 +47,11 @@ uint64_t recorder_last_look(struct recorder *recorder);
 /* Writes a line of the daemon's own to the text log, outside any round (hook output, start banner). Escapes. */
 void recorder_say(struct recorder *recorder, const char *text);
 
-/* Once a minute: looks whether the ledger still stands as it was written, and seals it if that is due, also while nothing happens. */
+/* Looks whether ledger, seals, text log and workspace/ still stand as they were written, and tells what somebody did to them. */
+void recorder_look(struct recorder *recorder);
+/* Sets the alarm on them. */
+void recorder_watch(const struct recorder *recorder, struct alarm *alarm);
+/* Once a minute: the same look, and seals the ledger if that is due, also while nothing happens. */
 void recorder_tick(struct recorder *recorder);
 
 /* Notes that this is a clean end, and settles the outbox. */

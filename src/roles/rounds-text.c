@@ -6,7 +6,6 @@
 #include "hunks.h"
 #include "sentence.h"
 #include "unified-diff.h"
-#include "workspace.h"
 
 enum {
         SET_PLACES = 16384,
@@ -24,6 +23,7 @@ struct group {
         size_t count;
         bool has_file;                  /* documents go to workspace/ */
         struct workspace_document prepared, prepared_statistics;
+        struct workspace_mark mark, mark_statistics;
         bool changed, learned, large;
 };
 
@@ -627,13 +627,15 @@ int rounds_text_quiet(struct rounds_text *text, const struct engine *engine, con
 
 /* ---- files ---- */
 
-static int place(struct rounds_text *text, struct workspace_document *prepared, const char *name, bool only_if_different) {
+static int place(struct rounds_text *text, struct workspace_document *prepared, const char *name, struct workspace_mark *mark,
+                 bool only_if_different) {
         int r;
 
         if (!prepared->current.name)
                 return 0;
         r = workspace_place(prepared, text->workspace, name, only_if_different);
         workspace_drop(prepared);
+        workspace_note(mark, text->workspace, name);
         return r;
 }
 
@@ -646,9 +648,9 @@ int rounds_text_place(struct rounds_text *text) {
                 int s = 0;
 
                 if (group->document)
-                        s = place(text, &group->prepared, group->document->name, false);
+                        s = place(text, &group->prepared, group->document->name, &group->mark, false);
                 if (s == 0 && group->statistics)
-                        s = place(text, &group->prepared_statistics, group->statistics->name, false);
+                        s = place(text, &group->prepared_statistics, group->statistics->name, &group->mark_statistics, false);
                 if (s < 0)
                         r = s;
         }
@@ -676,6 +678,7 @@ void rounds_text_give_back(struct rounds_text *text, uint64_t sequence) {
 static int restore_document(struct rounds_text *text, struct group *group, bool statistics) {
         const struct document *document = statistics ? group->statistics : group->document;
         struct workspace_document *prepared = statistics ? &group->prepared_statistics : &group->prepared;
+        struct workspace_mark *mark = statistics ? &group->mark_statistics : &group->mark;
         struct hunks_target target = { .prepared = prepared };
         int r;
 
@@ -684,7 +687,26 @@ static int restore_document(struct rounds_text *text, struct group *group, bool 
                 r = render(text, group, statistics, &target, false);
         if (r == 0)
                 r = workspace_finish(prepared);
-        return r < 0 ? r : place(text, prepared, document->name, true);
+        return r < 0 ? r : place(text, prepared, document->name, mark, true);
+}
+
+enum workspace_standing rounds_text_stand(struct rounds_text *text) {
+        enum workspace_standing worst = WORKSPACE_STANDS;
+
+        for (size_t i = 0; i < text->n_groups; i++) {
+                struct group *group = &text->groups[i];
+                enum workspace_standing own = WORKSPACE_STANDS, other = WORKSPACE_STANDS;
+
+                if (group->document)
+                        own = workspace_stand(&group->mark, text->workspace, group->document->name);
+                if (group->statistics)
+                        other = workspace_stand(&group->mark_statistics, text->workspace, group->statistics->name);
+                if (own == WORKSPACE_CHANGED || other == WORKSPACE_CHANGED)
+                        worst = WORKSPACE_CHANGED;
+                else if (worst == WORKSPACE_STANDS)
+                        worst = own ? own : other;
+        }
+        return worst;
 }
 
 int rounds_text_restore(struct rounds_text *text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine.h"
+#include "workspace.h"
 
 struct rounds_text;
 
@@ -55,5 +56,8 @@ void rounds_text_clear(struct rounds_text *text);
 /* The round was given up: drops what has this sequence and above; what was noted before stays. */
 void rounds_text_give_back(struct rounds_text *text, uint64_t sequence);
 
-/* At start: brings the .dat files to what the baseline says, should a crash have come between. */
+/* Whether the .dat files still lie there as they were put there; the worst of them, and not again what was answered before. */
+enum workspace_standing rounds_text_stand(struct rounds_text *text);
+
+/* Brings the .dat files to what the baseline says: at start, should a crash have come between, and when somebody changed them. */
 int rounds_text_restore(struct rounds_text *text);

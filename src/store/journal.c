@@ -165,3 +165,28 @@ int journal_cut(struct journal *journal, size_t size) {
         journal->stuck = journal->file >= 0 && ftruncate(journal->file, (off_t)size) < 0;
         return journal->stuck ? -errno : 0;
 }
+
+void journal_move(struct journal *journal, int folder) {
+        _cleanup_buffer_ struct buffer content = BUFFER_NULL;
+        struct stat held, named;
+        int r;
+
+        journal->folder = folder;
+        if (journal->file < 0 || fstat(journal->file, &held) < 0)
+                return;
+        if (fstatat(folder, NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino)
+                return;
+        r = read_all(journal->file, &content);
+        if (content.size > journal->size)
+                buffer_truncate(&content, journal->size);
+        close(journal->file);
+        (void)unlinkat(folder, NAME, 0);
+        journal->file = r < 0 ? r : open_file(folder, O_CREAT | O_EXCL);
+        if (journal->file >= 0 && write_all(journal->file, buffer_bytes(&content), 0) < 0) {
+                close(journal->file);
+                journal->file = -1;
+        }
+        journal->unsynced = journal->file >= 0 && journal->size > 0;
+        if (journal->file < 0)
+                journal->file = -1;
+}

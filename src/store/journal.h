@@ -43,5 +43,9 @@ int journal_append(struct journal *journal, uint64_t generation, struct buffer *
 /* What was appended is on disk for good, the name of the file too. Costs nothing if it was before. */
 int journal_sync(struct journal *journal);
 
+/* The folder is another one now, or another is named so: what lies there under the journal's name goes, unless it is this one, and a
+ * copy takes its place. If that fails nothing that is noted stands against a crash until the journal is cut. */
+void journal_move(struct journal *journal, int folder);
+
 /* Drops everything behind this size. If that fails, appending tries it again first. */
 int journal_cut(struct journal *journal, size_t size);

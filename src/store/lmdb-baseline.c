@@ -601,6 +601,24 @@ static int baseline_begin(struct baseline *baseline) {
         return r;
 }
 
+enum lmdb_baseline_standing lmdb_baseline_stand(struct lmdb_baseline *lmdb) {
+        enum lmdb_standing standing;
+
+        if (lmdb->session.transaction)
+                return LMDB_BASELINE_STANDS;
+        standing = lmdb_environment_stand(&lmdb->session.environment);
+        if (standing == LMDB_STANDS)
+                return LMDB_BASELINE_STANDS;
+        lmdb_stream_end_all(&lmdb->session);
+        lmdb->session.generation++;
+        lmdb->ready_fields = NULL;
+        if (standing == LMDB_CUT || lmdb_environment_rescue(&lmdb->session.environment) < 0)
+                return LMDB_BASELINE_LOST;
+        /* The folder may be another one; the notes go along. */
+        journal_move(&lmdb->journal, lmdb->session.environment.lock);
+        return LMDB_BASELINE_RESTORED;
+}
+
 static int baseline_commit(struct baseline *baseline) {
         struct lmdb_baseline *lmdb = from_interface(baseline);
         uint64_t number = htobe64(lmdb->notes.next_number);

@@ -24,6 +24,15 @@ struct lmdb_baseline *lmdb_baseline_close(struct lmdb_baseline *lmdb);  /* takes
 /* After an open that answered -EBADMSG: the same answer, and what is wrong in words. */
 int lmdb_baseline_diagnose(const char *folder, struct buffer *problem);
 
+enum lmdb_baseline_standing {
+        LMDB_BASELINE_STANDS,
+        LMDB_BASELINE_RESTORED,         /* it was removed or replaced, and was put back as it is known here: nothing is forgotten */
+        LMDB_BASELINE_LOST,             /* it was truncated, or removed and could not be put back: not to be used any more, by nobody */
+};
+
+/* Whether the file that is written to still stands where it is read, and as long as it was. Not inside a transaction. */
+enum lmdb_baseline_standing lmdb_baseline_stand(struct lmdb_baseline *lmdb);
+
 struct baseline *lmdb_baseline_interface(struct lmdb_baseline *lmdb);
 
 /* The field table noted by set_known(), in one allocation that the caller free()s. 1 found, 0 not there, negative

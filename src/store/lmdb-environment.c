@@ -13,6 +13,7 @@
 
 enum {
         FORMAT = 1,
+        COPY_MODE = 0600,
         TABLES_MAX = 128,
         SNAPSHOT_TRIES = 10,
 };
@@ -187,6 +188,18 @@ static int sync_folder(const char *folder) {
         return directory < 0 || fsync(directory) < 0 ? -errno : 0;
 }
 
+/* Which file it is that was opened. */
+static void note_file(struct lmdb_environment *environment) {
+        struct stat status;
+        int file;
+
+        if (!environment->write || mdb_env_get_fd(environment->write, &file) != 0 || fstat(file, &status) < 0)
+                return;
+        environment->device = (uint64_t)status.st_dev;
+        environment->inode = (uint64_t)status.st_ino;
+        environment->size = (uint64_t)status.st_size;
+}
+
 /* Opens what is known to be sound. */
 static int open_envs(struct lmdb_environment *environment, bool *ret_made) {
         size_t got;
@@ -217,6 +230,7 @@ static int open_envs(struct lmdb_environment *environment, bool *ret_made) {
                 if (r)
                         return r < 0 ? r : -ENOENT;
         }
+        note_file(environment);
         return open_tables(environment->read, false, environment->read_tables);
 }
 
@@ -351,6 +365,82 @@ static int wake(struct lmdb_environment *environment) {
                 r = -EBADMSG;
         if (r < 0)
                 lmdb_environment_rest(environment);
+        return r;
+}
+
+static bool same_folder(const struct lmdb_environment *environment) {
+        struct stat held, named;
+
+        return fstat(environment->lock, &held) == 0 && stat(environment->folder, &named) == 0 && held.st_dev == named.st_dev &&
+               held.st_ino == named.st_ino;
+}
+
+enum lmdb_standing lmdb_environment_stand(struct lmdb_environment *environment) {
+        struct stat status;
+
+        if (environment->reader || environment->inode == 0)
+                return LMDB_STANDS;
+        if (!same_folder(environment) || fstatat(environment->lock, "data.mdb", &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (uint64_t)status.st_dev != environment->device || (uint64_t)status.st_ino != environment->inode)
+                return LMDB_GONE;
+        if ((uint64_t)status.st_size < environment->size)
+                return LMDB_CUT;
+        environment->size = (uint64_t)status.st_size; /* it only grows */
+        if (!environment->write) /* one that is closed could not be put back */
+                (void)wake(environment);
+        return LMDB_STANDS;
+}
+
+/* The folder as it is named now, made if it is gone. */
+static int follow_folder(struct lmdb_environment *environment) {
+        int before = environment->lock, r;
+
+        if (same_folder(environment))
+                return 0;
+        environment->lock = -1;
+        r = make_and_lock(environment);
+        if (r < 0) {
+                close_file(&environment->lock);
+                environment->lock = before;
+                return r;
+        }
+        close_file(&before);
+        return 0;
+}
+
+static int copy_beside(const struct lmdb_environment *environment) {
+        static const char copy[] = "data.mdb.new";
+        _cleanup_file_ int file = -1;
+        int rc, r = 0;
+
+        if (unlinkat(environment->lock, copy, 0) < 0 && errno != ENOENT)
+                return -errno;
+        file = openat(environment->lock, copy, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, COPY_MODE);
+        if (file < 0)
+                return -errno;
+        rc = mdb_env_copyfd(environment->write, file);
+        if (rc)
+                r = lmdb_error(rc);
+        if (r == 0 && (fsync(file) < 0 || renameat(environment->lock, copy, environment->lock, "data.mdb") < 0 ||
+                       fsync(environment->lock) < 0))
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(environment->lock, copy, 0);
+        return r;
+}
+
+int lmdb_environment_rescue(struct lmdb_environment *environment) {
+        int r;
+
+        r = follow_folder(environment);
+        if (r == 0)
+                r = environment->write ? copy_beside(environment) : -ENOENT;
+        if (r == 0) {
+                lmdb_environment_rest(environment); /* what is begun next opens the copy */
+                r = wake(environment);
+        }
+        if (r < 0) /* who put it there may know how to write one; the next start must not take it for ours */
+                (void)renameat(environment->lock, "data.mdb", environment->lock, "data.mdb.replaced");
         return r;
 }
 

@@ -23,6 +23,8 @@ struct lmdb_environment {
         size_t refused;                 /* so many bytes were in use when there was not more to be had; 0: never */
         bool full;                      /* what was to be written did not fit into the map */
         MDB_dbi write_tables[LMDB_TABLES], read_tables[LMDB_TABLES];
+        /* the data file of the writer: which one, and how long it was at least; inode 0: not known */
+        uint64_t device, inode, size;
 };
 
 /* 0, 1 if it was made; -EBADMSG and the reason in words; -EBUSY: another has it open for writing; else negative errno.
@@ -45,6 +47,14 @@ void lmdb_environment_limit_map(size_t first, size_t most);
 /* Also forgets the slots of readers that died. */
 int lmdb_environment_begin_write(struct lmdb_environment *environment, MDB_txn **ret);
 int lmdb_environment_begin_read(struct lmdb_environment *environment, MDB_txn **ret);
+
+/* Whether what the writer opened still stands where it is read: LMDB itself would not notice, or die of it. */
+enum lmdb_standing { LMDB_STANDS, LMDB_GONE /* file or folder removed, or another in its place */, LMDB_CUT };
+enum lmdb_standing lmdb_environment_stand(struct lmdb_environment *environment);
+
+/* After LMDB_GONE: puts a copy of what is still open where it is read, over what lies there, and closes. 0; -ENOENT: it was not open;
+ * other negative errno. No transaction may be open. If it fails, what lies there is put aside as data.mdb.replaced. */
+int lmdb_environment_rescue(struct lmdb_environment *environment);
 
 /* For single look-ups: a read transaction that is kept, which spares its making. It must be given back before anything else is
  * begun. */

@@ -693,6 +693,71 @@ static void test_unknown_format(void **state) {
         reopen(LMDB_BASELINE_OK);
 }
 
+static void path_in_folder(struct buffer *ret, const char *name) {
+        buffer_clear(ret);
+        buffer_printf(ret, "%s/%s", folder.path, name);
+}
+
+static void test_harm(void **state) {
+        _cleanup_buffer_ struct buffer data = BUFFER_NULL, other = BUFFER_NULL;
+        struct record record = { .key = bytes_of_string("noted"), .values = { value_number(7), value_bytes(bytes_of_string("t")) } };
+        struct baseline_folder moved;
+
+        (void)state;
+        path_in_folder(&data, "data.mdb");
+        path_in_folder(&other, "other.mdb");
+        FINE(begin);
+        FINE(set_known, "w", fields);
+        put_many("w", 1, 1, 3);
+        FINE(commit);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_STANDS);
+        FINE(note_put, "w", fields, &record);
+        FINE(note_commit, true);
+
+        assert_int_equal(unlink(buffer_string(&data)), 0);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_RESTORED);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_STANDS);
+        assert_int_equal(rename(buffer_string(&data), buffer_string(&other)), 0);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_RESTORED);
+        assert_int_equal(rename(buffer_string(&other), buffer_string(&data)), 0); /* what was once ours */
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_RESTORED);
+        FINE(begin);
+        put_many("w", 2, 1, 3);
+        FINE(commit);
+        reopen(LMDB_BASELINE_OK);
+        assert_records_of(baseline, "w", "k0000001:n=1,t=ttt k0000002:n=2,t=ttt noted:n=7,t=t");
+
+        /* With the folder goes the journal: what is noted stands against a crash all the same. */
+        FINE(note_remove, "w", bytes_of_string("k0000001"));
+        FINE(note_commit, true);
+        snprintf(moved.path, sizeof(moved.path), "%.32s-moved", folder.path);
+        snprintf(moved.data, sizeof(moved.data), "%s/data.mdb", moved.path);
+        snprintf(moved.lock, sizeof(moved.lock), "%s/lock.mdb", moved.path);
+        assert_int_equal(rename(folder.path, moved.path), 0);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_RESTORED);
+        reopen(LMDB_BASELINE_OK);
+        FINE(begin);
+        assert_records_of(baseline, "w", "k0000002:n=2,t=ttt noted:n=7,t=t");
+        FINE(commit);
+
+        /* A large transaction closes the file; what stands is opened again, so that it can be put back. */
+        FINE(begin);
+        put_many("w", 10, 2000, 3);
+        FINE(commit);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_STANDS);
+        assert_int_equal(unlink(buffer_string(&data)), 0);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_RESTORED);
+        assert_int_equal(truncate(buffer_string(&data), 4096), 0);
+        assert_int_equal(lmdb_baseline_stand(lmdb), LMDB_BASELINE_LOST);
+
+        path_in_folder(&other, "journal");
+        (void)unlink(buffer_string(&other));
+        buffer_clear(&other);
+        buffer_printf(&other, "%s/journal", moved.path);
+        (void)unlink(buffer_string(&other));
+        baseline_folder_remove(&moved);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_survives, set_up, tear_down),
@@ -712,6 +777,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_notes_of_a_full_map, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_contents_checked, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_unknown_format, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_harm, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -420,6 +420,25 @@ static void test_later_key(void **state) {
         lines_done(&seals);
 }
 
+static void test_harm(void **state) {
+        struct ledger_folder *folder = *state;
+        _cleanup_sealed_ struct sealed sealed = sealed_make(folder);
+        _cleanup_free_ char *path = tree_path(&folder->tree, SEALS);
+
+        assert_true(sealer_stands(sealed.sealer));
+        write_sealed(&sealed, 2);
+        assert_true(sealer_stands(sealed.sealer));
+        cut_last_line(&folder->tree);
+        assert_false(sealer_stands(sealed.sealer));
+        assert_true(sealer_stands(sealed.sealer)); /* said once */
+        assert_int_equal(unlink(path), 0);
+        assert_false(sealer_stands(sealed.sealer));
+        write_sealed(&sealed, 1);
+        assert_true(sealer_stands(sealed.sealer));
+        open_sealer(&sealed);
+        assert_true(sealer_stands(sealed.sealer));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 LEDGER_TEST(test_sealed),
@@ -428,6 +447,7 @@ int main(void) {
                 LEDGER_TEST(test_tampered_at_start),
                 LEDGER_TEST(test_manipulations),
                 LEDGER_TEST(test_later_key),
+                LEDGER_TEST(test_harm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -551,6 +551,37 @@ static void test_full_disk(void **state) {
         }
 }
 
+
+static void test_harm(void **state) {
+        struct fixture *fixture = *state;
+        int fd;
+
+        open_log(fixture, 10);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_STANDS);
+        write_block(fixture, "0123456789\n");
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_STANDS);
+        assert_int_equal(text_log_rotate(fixture->log), 1);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_STANDS); /* that was us */
+
+        write_block(fixture, "0123456789\n");
+        assert_int_equal(truncate(fixture->path, 3), 0);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_CUT);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_STANDS); /* said once */
+        assert_int_equal(truncate(fixture->path, 0), 0);
+        write_block(fixture, "a\n");    /* whoever writes before it is asked does not hide it */
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_CUT);
+        assert_int_equal(unlink(fixture->path), 0);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_GONE);
+        write_block(fixture, "b\n");
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_STANDS);
+
+        assert_int_equal(unlink(fixture->path), 0);
+        fd = open(fixture->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0 && write(fd, "b\n", 2) == 2);
+        (void)close(fd);
+        assert_int_equal(text_log_stand(fixture->log), TEXT_LOG_GONE);
+}
+
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -558,6 +589,7 @@ int main(void) {
                 LOG_TEST(test_opened),      LOG_TEST(test_standing),        LOG_TEST(test_not_standing), LOG_TEST(test_no_room),
                 LOG_TEST(test_append_only), LOG_TEST(test_moved),           LOG_TEST(test_rotated),      LOG_TEST(test_same_second),
                 LOG_TEST(test_interrupted), LOG_TEST(test_archive_refuses), LOG_TEST(test_full_disk),  LOG_TEST(test_zeros),
+                LOG_TEST(test_harm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

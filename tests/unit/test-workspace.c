@@ -238,12 +238,34 @@ static void test_failures(void **state) {
         assert_holds(fixture, "x_diff.dat", "d1\n");
 }
 
+
+static void test_harm(void **state) {
+        struct fixture *fixture = *state;
+        struct workspace_mark mark = { .known = false };
+
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_STANDS); /* nothing is known yet */
+        tree_text(&fixture->tree, "x_current.dat", "now\n");
+        workspace_note(&mark, fixture->folder, "x");
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_STANDS);
+
+        tree_text(&fixture->tree, "x_current.dat", "forged\n");
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_CHANGED);
+        assert_holds(fixture, "x_current.dat", "(none)"); /* it does not become the previous one */
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_STANDS);
+        tree_text(&fixture->tree, "x_diff.dat", "< forged\n");
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_CHANGED);
+        assert_int_equal(unlinkat(fixture->folder, "x_diff.dat", 0), 0);
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_CHANGED);
+        assert_int_equal(workspace_stand(&mark, fixture->folder, "x"), WORKSPACE_STANDS);
+}
+
 #define WORKSPACE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WORKSPACE_TEST(test_rounds),  WORKSPACE_TEST(test_only_if_different), WORKSPACE_TEST(test_dropped),
                 WORKSPACE_TEST(test_missing), WORKSPACE_TEST(test_links),             WORKSPACE_TEST(test_failures),
+                WORKSPACE_TEST(test_harm),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
