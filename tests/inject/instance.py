@@ -83,6 +83,9 @@ class Run:
         except (ValueError, KeyError):
             return False
 
+    def knows(self):
+        return any(b'"baseline-created"' in line for line in self.lines())
+
     # A guard that was struck is started again by whoever started it: here by us.
     def wait(self, what, condition):
         end, starts = time.monotonic() + LIMIT, 0
