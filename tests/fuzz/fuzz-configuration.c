@@ -60,7 +60,7 @@ static void expect_settings(const struct settings *settings) {
 
                 expect(watch->name && watch->kind);
                 expect(watch->priority == PRIORITY_LOW || watch->priority == PRIORITY_HIGH);
-                expect((watch->paths.count > 0) == (strcmp(watch->kind, "files") == 0));
+                expect((watch->paths.count > 0) == (strcmp(watch->kind, "files") == 0 || strcmp(watch->kind, "setuid") == 0));
                 for (size_t j = 0; j < watch->paths.count; j++)
                         expect_path(watch->paths.items[j]);
                 expect((watch->match != NULL) == (strcmp(watch->kind, "kernel-messages") == 0));
