@@ -756,7 +756,7 @@ static void place_files(struct recorder *recorder) {
         int r = rounds_text_place(recorder->rounds);
 
         if (r == 0 && was_stale) {
-                rounds_text_clear(recorder->rounds);
+                rounds_text_give_back(recorder->rounds, UINT64_MAX);
                 r = rounds_text_restore(recorder->rounds);
         }
         trouble_note(&recorder->placing, recorder->engine, r);
@@ -781,7 +781,7 @@ static bool kept_again(struct recorder *recorder, bool kept) {
 
 static void on_committed(struct engine_out *out, const struct round *round) {
         struct recorder *recorder = container_of(out, struct recorder, out);
-        bool alerted = recorder->notice.events > 0;
+        bool alerted = recorder->notice.events > 0, filed = recorder->filed;
         uint64_t now_s = clock_ns(CLOCK_MONOTONIC) / 1000000000u;
         int r;
 
@@ -815,7 +815,11 @@ static void on_committed(struct engine_out *out, const struct round *round) {
                 recorder->expired_s = now_s;
                 expire(recorder);
         }
-        rounds_text_clear(recorder->rounds);
+        /* A round that found nothing has settled nothing: the sentences of what was noted go on waiting. */
+        if (filed)
+                rounds_text_clear(recorder->rounds);
+        else
+                rounds_text_give_back(recorder->rounds, UINT64_MAX);
         seal_if_due(recorder);
 }
 

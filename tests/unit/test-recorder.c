@@ -317,6 +317,32 @@ static void test_crash_and_once(void **state) {
         }
 }
 
+/* A round that finds nothing, and settles nothing, comes between a change that was told at once and the round that settles it. */
+static void between_life(bool once) {
+        struct life life;
+
+        begin(&life, once);
+        now_ns += SECOND / 2;
+        truth = "two";
+        engine_hint(life.engine, &(const struct hint){ .watch = "things", .key = bytes_of_string("alpha"), .source = "fake" });
+        assert_int_equal(engine_flush(life.engine), 0);
+        assert_int_equal(engine_round(life.engine, false), 0);
+        assert_int_equal(count_in("log", "it is two now"), 0); /* else this is no such round */
+        stop(&life);
+        assert_int_equal(count_in("log", "it is two now"), 1);
+}
+
+static void test_round_between(void **state) {
+        (void)state;
+        end = ENDS - 1;
+        truth = "one";
+        tree_make(&tree);
+        in_child(between_life, false);
+        in_child(later_life, false);
+        assert_told_once("a round between");
+        tree_remove(&tree);
+}
+
 /* ---- the log cannot be written ---- */
 
 static void change(struct life *life, const char *now) {
@@ -652,6 +678,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crash),
                 cmocka_unit_test(test_crash_and_once),
+                cmocka_unit_test(test_round_between),
                 cmocka_unit_test(test_blocked),
                 cmocka_unit_test(test_full),
                 cmocka_unit_test(test_full_map),
