@@ -568,7 +568,6 @@ static void test_map_grows_for_one_large_transaction(void **state) {
 
 /* Where there is no more address space it stays as it is, whole: what is known stays known. */
 static void test_map_cannot_grow(void **state) {
-        _cleanup_buffer_ struct buffer problem = BUFFER_NULL;
         unsigned kept = 0, failed = 0;
 
         (void)state;
