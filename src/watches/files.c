@@ -27,7 +27,7 @@ enum {
         CONDITIONS_MAX = 16,            /* of one look; the rest are counted */
         FOLDERS_MAX = 4096,             /* that a batch may hold open behind the walk, */
         FOLDERS_PART = 8,               /* and so many of the descriptors that we may have */
-        KEPT_NAMES = 4096,              /* of a directory that long the names are kept while the walk rests in it */
+        KEPT_NAMES = 128,               /* of a directory that long the names are kept while the walk rests in it */
         KEPT_BYTES = 1 << 20,           /* more memory than that is given back when a walk is over */
         PASSED_EACH = 64,               /* of files that are none of ours so many between two words about it */
         MOUNTINFO_MAX = 64 << 20,
