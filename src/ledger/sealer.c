@@ -137,7 +137,7 @@ static int last_seal(int fd, struct seal *ret, uint8_t ret_key[SSHSIG_KEY_SIZE],
 static int cut_unfinished(int fd, uint64_t number, const uint8_t seed[SEAL_SEED_SIZE]) {
         struct seal last;
         uint8_t key[SSHSIG_KEY_SIZE], own[SSHSIG_KEY_SIZE];
-        off_t begin;
+        off_t begin = 0;
         int r = last_seal(fd, &last, key, &begin);
 
         if (r <= 0)
