@@ -1,5 +1,5 @@
 /* alarm.h - rings when somebody writes to one of a few files, or changes, replaces or removes one, or mounts or unmounts something. It
- * does not say what: whoever hears it looks, and sets it anew. Our own writing rings it, too. */
+ * does not say what: whoever hears it looks, and sets it anew. Our own writing rings it, too; chattr(1) does not. */
 #pragma once
 
 #include <stdbool.h>
