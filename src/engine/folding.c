@@ -31,6 +31,7 @@ struct folding {
         uint64_t window_ns;             /* the first of a group */
         struct group *buckets[BUCKETS];
         struct group *groups;           /* owned, FOLDING_GROUPS_MAX */
+        size_t n_groups;                /* so many were ever used: the others take no memory yet */
         struct group *free;
         struct group others[OTHERS_MAX]; /* the last one takes those of all watches and actions that found no place */
         size_t n_others;
@@ -54,10 +55,6 @@ int folding_new(uint64_t window_ns, struct folding **ret) {
         folding->idle.items = calloc(FOLDING_GROUPS_MAX + OTHERS_MAX, sizeof(struct group *));
         if (!folding->groups || !folding->counting.items || !folding->idle.items)
                 return -ENOMEM;
-        for (size_t i = FOLDING_GROUPS_MAX; i-- > 0;) {
-                folding->groups[i].next = folding->free;
-                folding->free = &folding->groups[i];
-        }
         *ret = TAKE_PTR(folding);
         return 0;
 }
@@ -71,7 +68,7 @@ static void group_empty(struct group *group) {
 struct folding *folding_free(struct folding *folding) {
         if (!folding)
                 return NULL;
-        for (size_t i = 0; folding->groups && i < FOLDING_GROUPS_MAX; i++)
+        for (size_t i = 0; i < folding->n_groups; i++)
                 group_empty(&folding->groups[i]);
         for (size_t i = 0; i < OTHERS_MAX; i++)
                 group_empty(&folding->others[i]);
@@ -300,6 +297,8 @@ enum folding_verdict folding_take(struct folding *folding, const struct folding_
                 if (group->hash == hash && key_equal(&group->told.key, key))
                         return count(folding, group, at_ns);
 
+        if (!folding->free && folding->n_groups < FOLDING_GROUPS_MAX)
+                folding->free = &folding->groups[folding->n_groups++];
         group = folding->free;
         if (!group || !group_set_key(group, key))
                 return count_other(folding, key, at_ns, now_ns);
