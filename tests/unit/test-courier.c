@@ -60,8 +60,11 @@ static bool hear(int fd, struct buffer *answer, size_t *ret_lines, struct buffer
         *ret_lines = 0;
         for (;;) {
                 uint8_t room[4096];
-                ssize_t n = recv(fd, room, sizeof(room), 0);
+                ssize_t n = recv(fd, room, sizeof(room), MSG_PEEK);
+                const uint8_t *end = n > 0 ? memchr(room, '\n', (size_t)n) : NULL;
 
+                /* no further than this line: what follows may be the next answer */
+                n = n > 0 ? recv(fd, room, end ? (size_t)(end - room) + 1 : (size_t)n, 0) : n;
                 if (n <= 0)
                         return false;
                 buffer_append(answer, room, (size_t)n);
