@@ -135,6 +135,8 @@ static int on_record(struct collector *collector, const struct record *record) {
                 return 0;
         if (kind->complete)
                 r = kind->complete(slot->state, &whole);
+        if (r > 0)
+                return 0; /* it went, which is told with the next look */
         if (r == 0)
                 r = tell_unsteady(completion, &whole);
         if (r == 0)

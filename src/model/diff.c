@@ -178,6 +178,10 @@ static int empty_window(struct diff *diff) {
                         r = diff->events->complete_deferred(diff->events, &waiting->after);
                         if (r < 0)
                                 return r;
+                        if (r > 0) {
+                                r = 0;
+                                continue;
+                        }
                         note_looked(diff, &waiting->after);
                 }
                 r = settle(diff, waiting->has_before ? &waiting->before : NULL, waiting->has_after ? &waiting->after : NULL,
@@ -242,8 +246,8 @@ static int complete_and_report(struct diff *diff, const struct record *before, c
                 return wait(diff, before, found, true, true, bytes);
         now = *found;
         r = diff->events->complete(diff->events, &now);
-        if (r < 0)
-                return r;
+        if (r != 0)
+                return r < 0 ? r : 0;
         note_looked(diff, &now);
         return report(diff, before, &now, true);
 }

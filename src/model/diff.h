@@ -15,7 +15,8 @@ struct diff_events {
         /* 0, or negative to stop the diff with that. */
         int (*change)(struct diff_events *events, const struct change *change);
         /* Asked before two records of one key are compared and for each that appeared, when the table has FIELD_COSTLY:
-         * fill them in 'now' from the host. Not called when the evidence allows taking them over from 'known'. */
+         * fill them in 'now' from the host. Not called when the evidence allows taking them over from 'known'. 0, or negative; positive:
+         * it went meanwhile, this record is passed over. complete_deferred() alike. */
         int (*complete)(struct diff_events *events, struct record *now);
         /* The same record, but its FIELD_LOOKED moved: keep the new one, tell nobody. May be NULL. */
         int (*refresh)(struct diff_events *events, const struct record *now);

@@ -14,7 +14,7 @@ struct loss;
 enum {
         WATCH_OK = 0,
         WATCH_E_UNAVAILABLE = 1, /* this host has no such thing; the reason was given to collector->condition() */
-        WATCH_E_NO_NEWS = 3,     /* detail() alone */
+        WATCH_E_NO_NEWS = 3,     /* detail(), complete() and complete_deferred() alone */
         WATCH_E_BUSY = 2,        /* the answer was asked for and is on its way: collect again when hinted */
 };
 
@@ -124,7 +124,8 @@ struct watch {
         /* WATCH_OK, WATCH_E_..., or negative errno; on anything but WATCH_OK what was handed over is not used. */
         int (*collect)(void *state, const struct collect_request *request, struct collector *collector);
         /* Fills the FIELD_COSTLY values of a record this collect() just handed over; bytes stay valid until the next
-         * call. NULL if there are none. 0, or negative errno: the round of this watch fails. */
+         * call. NULL if there are none. 0; WATCH_E_NO_NEWS: it went meanwhile, and the next look will tell that: what is known stays
+         * as it was; or negative errno: the round of this watch fails. */
         int (*complete)(void *state, struct record *record);
         /* The same for many at once. defer(), asked in place of complete(): 1 and how many bytes must be read for it (UINT64_MAX: it
          * must be the last), and its place is kept; 0: complete() it at once. read_deferred() reads for all that were deferred

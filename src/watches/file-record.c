@@ -147,6 +147,11 @@ static bool is_hole(const struct statx *stat) {
         return stat->stx_size > HOLE_SIZE && stat->stx_blocks < stat->stx_size / 512 / HOLE_PART;
 }
 
+/* Some filesystems count no links at all. */
+static bool is_unlinked(const struct record *record, const struct statx *after) {
+        return after->stx_nlink == 0 && record->values[FILE_LINKS].present && record->values[FILE_LINKS].number > 0;
+}
+
 /* The record must describe the bytes that were read, not those of the walk a moment ago. */
 static void describe_read(struct record *record, const struct statx *after, const uint8_t *digest) {
         const struct value path = record->values[FILE_PATH];
@@ -187,6 +192,8 @@ static int read_digest(int directory, const char *name, struct record *record, s
                         return r;
                 if (statx(fd, "", AT_EMPTY_PATH, mask, &after) < 0)
                         return -errno;
+                if (is_unlinked(record, &after))
+                        return -ENOENT;
                 if (same_state(&before, &after)) {
                         describe_read(record, &after, room->blake2b);
                         return both;
@@ -199,6 +206,8 @@ static int read_digest(int directory, const char *name, struct record *record, s
 static int describe_error(struct record *record, int error) {
         if (error == -ENOMEM || error == -EMFILE || error == -ENFILE)
                 return error;
+        if (error == -ENOENT)
+                return FILE_RECORD_GONE;
         if (error == -EAGAIN)
                 record->values[FILE_ERROR] = value_string("unstable: it changed each time it was read");
         else if (error == -EFBIG)
@@ -322,6 +331,8 @@ int file_record_log(int directory, const char *name, const struct record *before
 int file_record_take_digest(struct record *record, const struct digest_job *job) {
         if (job->error < 0)
                 return describe_error(record, job->error);
+        if (is_unlinked(record, &job->after))
+                return FILE_RECORD_GONE;
         describe_read(record, &job->after, job->blake2b);
         return 0;
 }
@@ -338,6 +349,8 @@ int file_record_attributes(int directory, const char *name, bool none, struct re
                 r = file_attributes_measure(directory, name, room);
         if (r == -ENOMEM)
                 return r;
+        if (r == -ENOENT)
+                return FILE_RECORD_GONE;
         if (r == 0)
                 file_attributes_put(room, record);
         else if (!record->values[FILE_ERROR].present)

@@ -43,6 +43,9 @@ struct file_attributes;
 
 enum { FILE_TEXT_MAX = 64 * 1024 };
 
+/* What is not there any more has no state to be told: an answer of those below that says so. */
+enum { FILE_RECORD_GONE = 2 };
+
 extern const struct field file_fields[];        /* FILE_FIELDS rows and the end */
 
 /* Fills everything but path, target, digest and looked from a statx of the file. Type names are static. */
@@ -52,10 +55,10 @@ void file_record_fill(struct record *record, const struct statx *stat);
  * following a link, without moving its access time where the kernel lets us, and again if it changed meanwhile. 0 and
  * FILE_DIGEST filled (bytes in 'room'), or FILE_ERROR filled with the error's name when the file cannot be read: only lack of
  * memory or descriptors is a negative answer. Of a small file that takes one pass with its SHA-256, which is in 'room' then, too:
- * 1 is answered. */
+ * 1 is answered. FILE_RECORD_GONE: it has no name any more. */
 int file_record_digest(int directory, const char *name, struct record *record, struct file_digests *room);
 
-/* The same out of the pool's answer; the digest's bytes are the job's. */
+/* The same out of the pool's answer; the digest's bytes are the job's. 0, FILE_RECORD_GONE or negative errno. */
 int file_record_take_digest(struct record *record, const struct digest_job *job);
 
 /* Fills FILE_SHA256 of the regular file that the record describes, if it still has the content of FILE_DIGEST and is not larger than
@@ -73,7 +76,7 @@ int file_record_log(int directory, const char *name, const struct record *before
 
 /* Fills what 'name' below directory carries besides, after its digest was read: then what moved since moved the ctime that the
  * record has. 'none': it is known to have no extended attributes. The values' bytes are the buffers'. What cannot be read fills
- * FILE_ERROR; lack of memory is a negative answer. */
+ * FILE_ERROR; lack of memory is a negative answer. Or FILE_RECORD_GONE. */
 int file_record_attributes(int directory, const char *name, bool none, struct record *record, struct file_attributes *room);
 
 /* "EIO" and friends for the errors a read of a file gives; never NULL. Static. */

@@ -407,12 +407,12 @@ static bool is_open_to_all(const struct files_state *state, const struct folder 
         return false;
 }
 
-/* What is read behind the content. */
+/* What is read behind the content. 0, FILE_RECORD_GONE or negative errno. */
 static int complete_rest(struct files_state *state, struct record *record, bool no_attributes) {
         struct folder *folder = state->folder;
         int r = file_record_attributes(folder->fd, state->name, no_attributes, record, &state->attributes);
 
-        if (r < 0 || !state->settings->text || state->settings->policy != POLICY_FULL || !record->values[FILE_DIGEST].present)
+        if (r != 0 || !state->settings->text || state->settings->policy != POLICY_FULL || !record->values[FILE_DIGEST].present)
                 return r;
         if (!folder->asked) {
                 folder->open = is_open_to_all(state, folder);
@@ -430,8 +430,10 @@ int files_complete(void *data, struct record *record) {
                 return 0;
         if (has_content(state, record))
                 r = file_record_digest(state->folder->fd, state->name, record, &state->digests);
-        state->has_sha256 = r > 0;
-        return r < 0 ? r : complete_rest(state, record, false);
+        state->has_sha256 = r == 1;
+        if (r == 0 || r == 1)
+                r = complete_rest(state, record, false);
+        return r == FILE_RECORD_GONE ? WATCH_E_NO_NEWS : r;
 }
 
 int files_defer(void *data, const struct record *record, uint64_t *ret_bytes) {
@@ -500,7 +502,9 @@ int files_complete_deferred(void *data, struct record *record) {
         state->has_sha256 = false;
         state->name = job->name;
         r = file_record_take_digest(record, job);
-        return r < 0 ? r : complete_rest(state, record, job->error == 0 && !job->attributes);
+        if (r == 0)
+                r = complete_rest(state, record, job->error == 0 && !job->attributes);
+        return r == FILE_RECORD_GONE ? WATCH_E_NO_NEWS : r;
 }
 
 int files_detail(void *data, const struct change *change, struct record *record) {

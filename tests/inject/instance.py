@@ -202,9 +202,9 @@ class Run:
             if line and not re.match(rb"\d{8}-\d\d:\d\d:\d\d NEPHRONIX - [0-9a-f-]{36} - ", line):
                 faults.append("a line of the text log is torn: %r" % line[:80])
         words = {"file-created": b" was created", "file-deleted": b" was deleted", "file-modified": b": "}
+        sentences = collections.Counter(re.findall(rb" - file (\S+?)( was created| was deleted|: )", text))
         for action, name in self.staged:
-            path = (self.tree + "/" + name).encode()
-            n = len(re.findall(b" - file " + re.escape(path) + words[action], text))
+            n = sentences[(self.tree + "/" + name).encode(), words[action]]
             if n < 1 or (n > 1 and not doubled_is_fine):
                 faults.append("%s %s stands %d times in the text log" % (action, name, n))
         if has_verify():

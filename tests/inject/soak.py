@@ -158,6 +158,8 @@ class Soak(Run):
         if kind == "reload":
             time.sleep(0.5)
         self.wait("it watches again after: " + kind, self.watches)
+        # What could not be kept it tries again after a while, and says how much of what passed until then is lost.
+        self.wait("and notes what it sees", self.canary)
         self.windows[-1][1] = time.time() + MARGIN
 
     def watches(self):
