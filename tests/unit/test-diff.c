@@ -476,6 +476,50 @@ static void test_appeared_is_completed(void **unused) {
         buffer_done(&listener.text);
 }
 
+static int on_gone(struct diff_events *events, struct record *now) {
+        (void)events;
+        now->values[2] = value_number(0); /* is of no use to anybody */
+        return 1;
+}
+
+static int on_defer_all(struct diff_events *events, const struct record *now, uint64_t *ret_bytes) {
+        (void)events;
+        (void)now;
+        *ret_bytes = 1;
+        return 1;
+}
+
+static int on_read_nothing(struct diff_events *events) {
+        (void)events;
+        return 0;
+}
+
+/* One that is known and one that is not: both go while they are read. At once, and in a window. */
+static void test_gone_is_passed_over(void **unused) {
+        (void)unused;
+        for (int window = 0; window < 2; window++) {
+                struct record known = { .key = bytes_of_string("b") };
+                struct record now[] = { { .key = bytes_of_string("a") }, { .key = bytes_of_string("b") } };
+                struct side side = side_of(&known, 1);
+                struct listener listener = listener_of(costly);
+                struct diff diff;
+
+                listener.events.complete = listener.events.complete_deferred = on_gone;
+                listener.events.defer = on_defer_all;
+                listener.events.read_deferred = on_read_nothing;
+                known.values[2] = value_number(1);
+                now[1].values[1] = value_number(4999);
+                diff_init(&diff, costly, &side.stream, &listener.events);
+                diff.window_bytes = window ? DIFF_WINDOW_BYTES : 0;
+                for (size_t i = 0; i < 2; i++)
+                        assert_int_equal(diff_feed(&diff, &now[i]), 0);
+                assert_int_equal(diff_end(&diff), 0);
+                assert_string_equal(buffer_string(&listener.text), "");
+                diff_done(&diff);
+                buffer_done(&listener.text);
+        }
+}
+
 /* ---- the window ---- */
 
 /* A host on which the content follows from the key, and what of it waits. */
@@ -648,6 +692,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_hidden),
                 cmocka_unit_test(test_appeared_is_completed),
+                cmocka_unit_test(test_gone_is_passed_over),
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_window_limits),
         };
