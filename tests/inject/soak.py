@@ -3,13 +3,14 @@
 knows what was staged. Missed, doubled and false must be 0; descriptors and memory stay flat.
 
 NEPHRONIX_PREFIX: the copy under test. NEPHRONIX_INJECT: inject.so. NEPHRONIX_SOAK: seconds. NEPHRONIX_SEED: printed."""
-import collections, errno, json, mmap, os, random, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import collections, datetime, errno, json, mmap, os, random, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 from instance import Run, Trouble, seed
 
 seconds = int(os.environ.get("NEPHRONIX_SOAK", "60"))
 OLD_FILES = 6000                # each changes once
 PAUSE = 6                       # seconds between two faults, on average
+BETWEEN = 0.5                   # seconds from an act to its event
 MARGIN = 2.0                    # seconds round a fault in which what passes may have been seen by nobody
 
 MORE = """[Nephronix]
@@ -29,6 +30,10 @@ Detail=full
 Enabled=yes
 Detail=full
 """
+
+
+def seconds_of(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 class Soak(Run):
@@ -189,9 +194,15 @@ class Soak(Run):
     def judge(self):
         faults, told, passing = self.faults(), collections.Counter(), collections.Counter()
         connections = collections.Counter()
+        last = 0
         for line in self.lines():
             event = json.loads(line)
             action = event["event"]["action"]
+            # What it says itself that nobody saw, and did not say more of meanwhile: a reload ends the observer when that has time for it.
+            unwatched = event.get("nephronix", {}).get("unwatched")
+            if unwatched:
+                self.windows.append([max(seconds_of(unwatched["since"]), last) - BETWEEN, seconds_of(unwatched["until"]) + MARGIN])
+            last = max(last, seconds_of(event["@timestamp"]))
             path = event.get("file", {}).get("path", "")
             if path.startswith(self.tree + "/"):
                 told[action, os.path.basename(path)] += event.get("nephronix", {}).get("count", 1)
