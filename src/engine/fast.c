@@ -36,10 +36,8 @@ void key_list_done(struct key_list *list) {
 
 /* Who does not know the seed, an address of ours, cannot choose names that collide. */
 static uint64_t hash_of(struct bytes key, const void *seed) {
-        uint64_t hash = UINT64_C(14695981039346656037) ^ (uintptr_t)seed; /* FNV-1a */
+        uint64_t hash = bytes_hash(BYTES_HASH ^ (uintptr_t)seed, key);
 
-        for (size_t i = 0; i < key.size; i++)
-                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
         return hash ^ hash >> 32;
 }
 

@@ -41,12 +41,7 @@ static int keep_change(struct look *look, const struct change *change) {
 }
 
 static uint64_t hash_of(const struct change *change) {
-        struct bytes key = change_record(change)->key;
-        uint64_t hash = (UINT64_C(14695981039346656037) ^ (uint64_t)change->kind) * UINT64_C(1099511628211); /* FNV-1a */
-
-        for (size_t i = 0; i < key.size; i++)
-                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
-        return hash;
+        return bytes_hash(bytes_hash_word(BYTES_HASH, (uint64_t)change->kind), change_record(change)->key);
 }
 
 /* Too many to remember: whoever is found is told. */

@@ -1140,13 +1140,10 @@ struct search {
 
 static uint64_t hash_of(const struct provenance_finding *finding) {
         const struct bytes parts[] = { finding->path, bytes_of_string(finding->why), finding->package };
-        uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+        uint64_t hash = BYTES_HASH;
 
-        for (size_t i = 0; i < ELEMENTS(parts); i++) {
-                for (size_t k = 0; k < parts[i].size; k++)
-                        hash = (hash ^ parts[i].data[k]) * UINT64_C(1099511628211);
-                hash = (hash ^ 0xff) * UINT64_C(1099511628211);
-        }
+        for (size_t i = 0; i < ELEMENTS(parts); i++)
+                hash = bytes_hash_word(bytes_hash(hash, parts[i]), 0xff);
         return hash;
 }
 

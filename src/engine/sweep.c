@@ -105,10 +105,8 @@ static void plan_rehash(struct engine *engine, struct slot *slot, uint64_t now_n
 
 /* Each key has its moment in the period. The seed is ours: nobody can know when a file's turn is. */
 static uint64_t phase_of(const struct slot *slot, struct bytes key, uint64_t period_ns) {
-        uint64_t hash = UINT64_C(14695981039346656037) ^ slot->rehash_seed; /* FNV-1a */
+        uint64_t hash = bytes_hash(BYTES_HASH ^ slot->rehash_seed, key);
 
-        for (size_t i = 0; i < key.size; i++)
-                hash = (hash ^ key.data[i]) * UINT64_C(1099511628211);
         hash ^= hash >> 33;
         hash *= UINT64_C(0xff51afd7ed558ccd);
         hash ^= hash >> 33;

@@ -31,6 +31,19 @@ static inline int bytes_compare(struct bytes a, struct bytes b) {
         return a.size < b.size ? -1 : a.size > b.size;
 }
 
+/* FNV-1a, for tables and marks: begin with BYTES_HASH, mixed with a seed of ours where somebody else chooses the bytes. */
+#define BYTES_HASH UINT64_C(14695981039346656037)
+
+static inline uint64_t bytes_hash_word(uint64_t hash, uint64_t word) {
+        return (hash ^ word) * UINT64_C(1099511628211);
+}
+
+static inline uint64_t bytes_hash(uint64_t hash, struct bytes bytes) {
+        for (size_t i = 0; i < bytes.size; i++)
+                hash = bytes_hash_word(hash, bytes.data[i]);
+        return hash;
+}
+
 static inline bool bytes_equal(struct bytes a, struct bytes b) {
         return a.size == b.size && bytes_compare(a, b) == 0;
 }

@@ -597,6 +597,16 @@ static int on_observer_exit(struct loop_file *file, uint32_t events) {
         return set_timer(guard, guard->failures > 6 ? BACKOFF_MAX_S : UINT64_C(1) << (guard->failures - 1));
 }
 
+/* In a child that stays: what is the guard's alone. */
+static void leave_guard(struct guard *guard) {
+        (void)fd_close(guard->signals.fd);
+        (void)fd_close(guard->timer.fd);
+        (void)fd_close(guard->silence.fd);
+        (void)fd_close(guard->options->ready);
+        for (size_t i = 0; i < JOBS_MAX; i++)
+                job_leave(guard->jobs[i].job);
+}
+
 /* ---- the courier's life ---- */
 
 static void on_courier_ended(void *context, pid_t pid, int status, const char *why) {
@@ -611,12 +621,7 @@ static void leave_to_courier(void *context) {
 
         (void)fd_close(guard->channel.fd);
         (void)fd_close(guard->observer.fd);
-        (void)fd_close(guard->signals.fd);
-        (void)fd_close(guard->timer.fd);
-        (void)fd_close(guard->silence.fd);
-        (void)fd_close(guard->options->ready);
-        for (size_t i = 0; i < JOBS_MAX; i++)
-                job_leave(guard->jobs[i].job);
+        leave_guard(guard);
 }
 
 /* Without it everything is watched and told; only nobody is answered. */
@@ -664,12 +669,7 @@ static int start_observer(struct guard *guard) {
                 if (getppid() != self)
                         _exit(EXIT_FAILURE);
                 (void)fd_close(ends[0]);
-                (void)fd_close(guard->signals.fd);
-                (void)fd_close(guard->timer.fd);
-                (void)fd_close(guard->silence.fd);
-                (void)fd_close(guard->options->ready);
-                for (size_t i = 0; i < JOBS_MAX; i++)
-                        job_leave(guard->jobs[i].job);
+                leave_guard(guard);
                 courier_keeper_leave(guard->courier);
                 options.settings = guard->options->settings;
                 options.socket = ends[1];

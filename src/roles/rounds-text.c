@@ -300,13 +300,11 @@ void rounds_text_alert_once(struct rounds_text *text, uint64_t first_sequence, s
                 return;
         for (size_t i = 0; i < told_count(text); i++) {
                 struct told *told = told_at(text, i);
-                uint64_t hash = UINT64_C(14695981039346656037);
+                struct bytes sentence = bytes_of(text->sentences.data + told->sentence, told->sentence_size);
 
                 if (told->told.sequence < first_sequence)
                         continue;
-                for (size_t k = 0; k < told->sentence_size; k++)
-                        hash = (hash ^ text->sentences.data[told->sentence + k]) * UINT64_C(1099511628211);
-                if (enter((uint64_t *)(void *)set->data, hash))
+                if (enter((uint64_t *)(void *)set->data, bytes_hash(BYTES_HASH, sentence)))
                         told->alerted = true;
         }
 }

@@ -347,9 +347,11 @@ static int check_section(struct configuration *configuration, struct section *se
         }
         if (strcmp(kind, "files") == 0 || strcmp(kind, "setuid") == 0) {
                 paths = section_given(section, "Path");
-                if (paths->count == 0)
-                        return refuse_quoting(configuration, section->origin, "Watch ", section->label,
-                                              kind[0] == 'f' ? " of kind \"files\" needs a Path=" : " of kind \"setuid\" needs a Path=");
+                if (paths->count == 0) {
+                        (void)refuse_quoting(configuration, section->origin, "Watch ", section->label, " of kind ");
+                        buffer_printf(configuration->error, "\"%s\" needs a Path=", kind);
+                        return -EBADMSG;
+                }
                 drop_nested(paths);
         }
         return 0;

@@ -835,7 +835,7 @@ static bool is_first_of_watch(const struct file_trees *trees, size_t index) {
 
 /* Of all that make_coverage() looks at: it is asked for after each batch, and to say it in words costs more than the batch. */
 static uint64_t coverage_mark(const struct file_trees *trees) {
-        uint64_t mark = UINT64_C(14695981039346656037); /* FNV-1a, by words */
+        uint64_t mark = BYTES_HASH;
 
         for (size_t i = 0; i < trees->n_trees; i++) {
                 const struct file_tree *tree = &trees->trees[i];
@@ -849,7 +849,7 @@ static uint64_t coverage_mark(const struct file_trees *trees) {
                 for (size_t k = 0; k < tree->n_doors; k++)
                         words[3] |= UINT64_C(1) << (8 + tree->doors[k]->mechanism);
                 for (size_t k = 0; k < ELEMENTS(words); k++)
-                        mark = (mark ^ words[k]) * UINT64_C(1099511628211);
+                        mark = bytes_hash_word(mark, words[k]);
         }
         return mark;
 }
