@@ -444,8 +444,7 @@ static int connector_open(const struct source_request *request, void **ret_state
                           const char **ret_reason) {
         struct coverage coverage = {
                 .kind = "processes", .mechanism = "process connector", .level = COVERAGE_MOST,
-                .limits = "processes that fork and never execute a program, and what a process was that is gone before it is "
-                          "read",
+                .limits = "processes that fork and never execute a program, and those that are gone before they are read",
         };
         _cleanup_buffer_ struct buffer namespace = BUFFER_NULL;
         struct connector_state *state;
