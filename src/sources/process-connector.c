@@ -1,5 +1,6 @@
-/* process-connector.c - CN_PROC tells of pids only: what such a process is, is read from /proc at once, and is not known if it was
- * quicker. Every event counts in its CPU's sequence, so what did not fit into the socket is known to the one.
+/* process-connector.c - CN_PROC tells of pids only: what such a process is, is read from /proc at once. Of one that was quicker its
+ * number, user and start are told, from when it was forked. Every event counts in its CPU's sequence, so what did not fit into
+ * the socket is known to the one.
  * The kernel does not say which user a process was before: the effective users are kept in a table. */
 #include "process-connector.h"
 
@@ -27,7 +28,7 @@ enum {
         BATCH = 512, DRAIN_MAX = 16384,
         ANSWER_MS = 500,
         CPUS_MAX = 8192,
-        RAISED_MAX = 64, LEADERLESS_MAX = 256,
+        RAISED_MAX = 64, LEADERLESS_MAX = 256, FORKED_MAX = 1024,
         RAISED_WAIT_NS = 200000000,     /* how long an execve may take from its new user to its end */
 };
 
@@ -38,6 +39,12 @@ static const char host_pid_namespace[] = "pid:[4026531836]"; /* PROC_PID_INIT_IN
 struct raised {
         uint32_t process, before;
         uint64_t at_ns;
+};
+
+/* When a process began, of those that did so last. */
+struct forked {
+        uint32_t process;
+        uint64_t start_ticks;
 };
 
 struct cpu {
@@ -58,6 +65,7 @@ struct connector_state {
         size_t n_raised;
         uint32_t leaderless[LEADERLESS_MAX]; /* processes whose first thread has ended and others have not */
         size_t n_leaderless;
+        struct forked forked[FORKED_MAX]; /* by the last bits of the pid */
         uint64_t gap;                   /* events missed, found out since the last report */
         uint64_t events, lost;
         uint64_t drained_ns;            /* wall clock: all before it was read */
@@ -130,9 +138,13 @@ static void read_clocks(struct connector_state *state) {
         state->wall_offset = clock_ns(CLOCK_REALTIME) - monotonic;
 }
 
+static uint64_t ticks_of(const struct connector_state *state, const struct process_event *event) {
+        return (event->time + state->boot_offset) / (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 /* Whether a process that /proc shows is the one of an event, or has got its number since. */
 static bool is_same(const struct connector_state *state, const struct process_event *event, uint64_t start_ticks) {
-        return start_ticks <= (event->time + state->boot_offset) / (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+        return start_ticks <= ticks_of(state, event);
 }
 
 static void tell(struct connector_state *state, enum delta_kind kind, uint64_t at_ns, const struct process_facts *facts) {
@@ -185,10 +197,24 @@ static void take_fork(struct connector_state *state, const struct process_event 
 
         if (event->task != event->process)
                 return;
+        state->forked[event->process % FORKED_MAX] = (struct forked){ .process = event->process, .start_ticks = ticks_of(state, event) };
         if (user_table_find(&state->users, event->parent, &user))
                 (void)user_table_put(&state->users, event->process, user);
         else
                 user_table_remove(&state->users, event->process);
+}
+
+/* Gone before it was read. */
+static void recall(const struct connector_state *state, uint32_t process, struct process_facts *facts) {
+        const struct forked *forked = &state->forked[process % FORKED_MAX];
+
+        *facts = (struct process_facts){ .pid = process };
+        if (forked->process == process)
+                facts->start_ticks = forked->start_ticks;
+        if (user_table_find(&state->users, process, &facts->effective_user)) {
+                facts->user = facts->effective_user;
+                facts->flags = PROCESS_HAS_USERS;
+        }
 }
 
 static void take_execve(struct connector_state *state, const struct process_event *event, uint64_t at_ns) {
@@ -197,7 +223,7 @@ static void take_execve(struct connector_state *state, const struct process_even
         settle_raised(state, event->process, true);
         if (state->processes.lookup.read(&state->processes.lookup, event->process, &state->room, &facts) < 0 ||
             !is_same(state, event, facts.start_ticks))
-                facts = (struct process_facts){ .pid = event->process };
+                recall(state, event->process, &facts);
         else if (facts.flags & PROCESS_HAS_USERS)
                 (void)user_table_put(&state->users, event->process, facts.effective_user);
         tell(state, DELTA_APPEARED, at_ns, &facts);
@@ -444,7 +470,7 @@ static int connector_open(const struct source_request *request, void **ret_state
                           const char **ret_reason) {
         struct coverage coverage = {
                 .kind = "processes", .mechanism = "process connector", .level = COVERAGE_MOST,
-                .limits = "processes that fork and never execute a program, and those that are gone before they are read",
+                .limits = "processes that fork and never execute a program, and what a process was that is gone before it is read",
         };
         _cleanup_buffer_ struct buffer namespace = BUFFER_NULL;
         struct connector_state *state;

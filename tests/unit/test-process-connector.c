@@ -58,7 +58,7 @@ static void test_executes_and_exits(void **unused) {
                 _exit(99);
         }
         await(pid, 0);
-        listen_for(&listen, line("appeared process pid=", pid, " by "));
+        listen_for(&listen, line("appeared process pid=", pid, " user="));
         listen_for(&listen, line("vanished process pid=", pid, " exit=0 by "));
         listen_close(&listen);
 }
